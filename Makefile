@@ -1,0 +1,77 @@
+# Two commands do everything: `make run` opens the app, `make test` checks all of it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+# sandboxd runs inside sandboxes on any system's libc, so it is linked statically, by a cargo call and in a folder of
+# its own: the flag must not reach the app.
+STATIC_DIR := $(CARGO_TARGET_DIR)-static
+STAMPS := $(CARGO_TARGET_DIR)/stamps
+
+.PHONY: help run test bench dev fmt types lint build release packages tools ui sandboxd clean
+
+help: ## Says what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+run: packages build ## Opens the app; with no display, on a virtual one, and leaves screenshots
+	@.ci/open
+
+test: packages tools lint build ## Installs what is missing, lints, and runs every test
+	cargo nextest run --workspace --no-fail-fast
+	cd ui && npm run --silent test
+
+lint: ui
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+	cargo machete --skip-target-dir
+	cd ui && npm run --silent check && npm run --silent lint
+
+bench: packages release ## Measures Berth side by side with OpenSSH; writes target/bench.json
+	cargo bench --bench berth
+
+dev: packages $(STAMPS)/npm sandboxd ## Opens the app on the UI's development server, with hot reload
+	cargo build --workspace --bins
+	cd ui && npm run --silent dev & vite=$$!; trap 'kill $$vite' EXIT INT TERM; \
+	  cargo run --no-default-features --bin berth
+
+fmt: $(STAMPS)/npm ## Formats everything
+	cargo fmt --all
+	cd ui && npm run --silent format
+
+types: ## Generates the UI's types from the model
+	BERTH_WRITE_TYPES=1 cargo test --quiet -p berth-model --test generated_types
+
+build: ui
+	cargo build --workspace --bins
+	@$(MAKE) --no-print-directory sandboxd PROFILE=debug
+
+release: ui
+	cargo build --release --workspace --bins
+	@$(MAKE) --no-print-directory sandboxd PROFILE=release
+
+PROFILE ?= debug
+sandboxd:
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet -p berth-sandboxd --profile sandboxd \
+	  --target $(HOST) --target-dir $(STATIC_DIR)
+	@mkdir -p $(CARGO_TARGET_DIR)/$(PROFILE)
+	@cp -f $(STATIC_DIR)/$(HOST)/sandboxd/sandboxd $(CARGO_TARGET_DIR)/$(PROFILE)/sandboxd.new
+	@mv -f $(CARGO_TARGET_DIR)/$(PROFILE)/sandboxd.new $(CARGO_TARGET_DIR)/$(PROFILE)/sandboxd
+
+ui: $(STAMPS)/npm
+	cd ui && npm run --silent build
+
+$(STAMPS)/npm: ui/package-lock.json
+	cd ui && npm ci --silent --no-audit --no-fund
+	@mkdir -p $(STAMPS) && touch $@
+ui/node_modules: ; @rm -f $(STAMPS)/npm
+
+packages: ## Installs the system packages that are missing (Debian and Ubuntu), or says which are needed
+	@.ci/packages
+
+tools:
+	@.ci/tools
+
+clean: ## Removes what was built here
+	rm -rf target ui/dist ui/node_modules

@@ -1,0 +1,561 @@
+//! The one owner of a channel's state.
+//!
+//! The state is an `enum` whose variants own their tasks: leaving a state ends what ran in it. Tasks report by notes
+//! that carry the state's number, so a note from a state that was left is never taken for one of the present.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use berth_model::{
+    Author, Channel, Connection, EntryBody, ErrorCode, Job, JobId, JobStatus, NetworkMode, Preview, RpcError, Sandbox,
+    SandboxState, Step,
+};
+use berth_providers::{Found, SandboxSpec};
+use berth_store::ChannelRecord;
+use berth_tools::jobs::Seen;
+use tokio::sync::{mpsc, watch};
+
+use super::policy::{Move, Wish, decide};
+use super::{Answer, Live, Published, Request, setup, watch as watcher};
+use crate::error::store_error;
+use crate::gateway::Gateway;
+use crate::hub::now;
+use crate::jobs;
+use crate::tasks::Task;
+use crate::world::World;
+
+/// How many ended jobs a channel shows.
+const SHOWN_JOBS: usize = 20;
+
+/// What a task tells its driver.
+pub(super) enum Note {
+    /// The steps as they stand.
+    Steps(Vec<Step>),
+    /// The sandbox answers; the starting point may still be laid out.
+    Reached(Reached),
+    /// All is done that brings it up, or it could not be done.
+    Started(Result<(), RpcError>),
+    /// What is installed.
+    Inventory(berth_model::Inventory),
+    /// A job is new or differs.
+    Job(Job),
+    /// The jobs as the sandbox tells of them.
+    Jobs(Vec<Seen>),
+    /// What listens.
+    Ports(Vec<watcher::Listener>),
+    /// How the connection stands.
+    Connection(Connection),
+    /// The machine is gone though nobody asked for it.
+    Ended,
+    /// It is asleep, or could not be put to sleep.
+    Stopped(Result<(), RpcError>),
+    /// Everything is taken away, or could not be.
+    Removed(Result<(), RpcError>),
+}
+
+/// A sandbox that answers.
+pub(super) struct Reached {
+    pub live: Arc<Live>,
+    pub network: NetworkMode,
+    pub network_note: Option<String>,
+    pub limits: String,
+}
+
+/// Sends notes from one state's tasks.
+#[derive(Debug, Clone)]
+pub(super) struct Notes {
+    sender: mpsc::UnboundedSender<(u64, Note)>,
+    state: u64,
+}
+
+impl Notes {
+    pub(super) fn send(&self, note: Note) {
+        // The driver is gone only when the channel is.
+        let _ = self.sender.send((self.state, note));
+    }
+}
+
+/// Where the driver is; each variant owns what runs in it.
+enum State {
+    Resting,
+    Looking { _task: Task },
+    Starting { reached: Option<Reached>, _task: Task },
+    Running { _tasks: Vec<Task> },
+    Stopping { _task: Task },
+    Removing { _task: Task },
+    Gone,
+}
+
+/// See the module.
+pub(super) struct Driver {
+    world: Arc<World>,
+    record: ChannelRecord,
+    view: Channel,
+    live: Option<Arc<Live>>,
+    state: State,
+    state_number: u64,
+    sessions: HashMap<u32, JobId>,
+    waiting: Vec<(Wish, Answer)>,
+    inbox: mpsc::Receiver<Request>,
+    notes: mpsc::UnboundedReceiver<(u64, Note)>,
+    note_sender: mpsc::UnboundedSender<(u64, Note)>,
+    publish: watch::Sender<Published>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        world: Arc<World>,
+        record: ChannelRecord,
+        jobs: Vec<Job>,
+        inbox: mpsc::Receiver<Request>,
+    ) -> (Self, watch::Receiver<Published>) {
+        let (note_sender, notes) = mpsc::unbounded_channel();
+        let previews = record.last_ports.iter().map(|port| preview(&world, &record, *port, None)).collect();
+        let view = Channel {
+            id: record.id.clone(),
+            name: record.name.clone(),
+            created_at: record.created_at,
+            provider: record.provider,
+            start: record.start.clone(),
+            sandbox: Sandbox {
+                state: record.state,
+                since: record.since,
+                steps: Vec::new(),
+                network: record.network,
+                network_note: None,
+                limits: None,
+                inventory: record.inventory.clone(),
+                connection: Connection::Closed,
+                failure: None,
+            },
+            jobs,
+            previews,
+            workdir: record.workdir.clone(),
+        };
+        let (publish, published) = watch::channel(Published { channel: view.clone(), live: None });
+        let driver = Self {
+            world,
+            record,
+            view,
+            live: None,
+            state: State::Resting,
+            state_number: 0,
+            sessions: HashMap::new(),
+            waiting: Vec::new(),
+            inbox,
+            notes,
+            note_sender,
+            publish,
+        };
+        (driver, published)
+    }
+
+    /// Runs until the channel is destroyed or its last handle is dropped.
+    pub(super) async fn run(mut self) {
+        self.begin().await;
+        self.show();
+        while !matches!(self.state, State::Gone) {
+            tokio::select! {
+                request = self.inbox.recv() => match request {
+                    Some(request) => self.request(request).await,
+                    None => break,
+                },
+                Some((state, note)) = self.notes.recv() => {
+                    if state == self.state_number {
+                        self.note(note).await;
+                    }
+                }
+            }
+            self.show();
+        }
+    }
+
+    /// The database says where the channel was left; what is really there decides.
+    async fn begin(&mut self) {
+        match self.record.state {
+            SandboxState::Wanted | SandboxState::Provisioning | SandboxState::Starting => self.start(true).await,
+            SandboxState::Destroying => self.remove().await,
+            SandboxState::Failed => {
+                self.view.sandbox.failure = Some(
+                    RpcError::new(ErrorCode::Failed, "The sandbox could not be started the last time.")
+                        .hint("Start it again to see whether what was wrong has been mended."),
+                );
+            }
+            _ => {
+                let notes = self.enter();
+                let (world, record) = (self.world.clone(), self.record.clone());
+                self.state = State::Looking { _task: Task::spawn("look", look(world, record, notes)) };
+            }
+        }
+    }
+
+    async fn request(&mut self, request: Request) {
+        match request {
+            Request::Wish(wish, answer) => self.wish(wish, answer).await,
+            Request::Rename(name, answer) => {
+                let old = std::mem::replace(&mut self.record.name, name);
+                let result = self.world.store.update_channel(self.record.clone()).await;
+                if result.is_err() {
+                    self.record.name = old;
+                } else {
+                    self.view.name = self.record.name.clone();
+                    for preview in &mut self.view.previews {
+                        preview.url = Gateway::url_at(self.world.gateway_port, &self.view.name, preview.port);
+                    }
+                }
+                let _ = answer.send(result.map_err(store_error));
+            }
+            Request::Job(job) => self.job(*job).await,
+        }
+    }
+
+    async fn wish(&mut self, wish: Wish, answer: Answer) {
+        // While it is being looked for, nobody knows yet what a wish means.
+        if matches!(self.state, State::Looking { .. }) && wish != Wish::Destroy {
+            self.waiting.push((wish, answer));
+            return;
+        }
+        match decide(self.view.sandbox.state, wish) {
+            Move::Nothing => {
+                let _ = answer.send(Ok(()));
+                return;
+            }
+            Move::Refuse(why) => {
+                let _ = answer.send(Err(RpcError::new(ErrorCode::NotRunning, why)));
+                return;
+            }
+            Move::Wait => self.waiting.push((wish, answer)),
+            Move::Start => {
+                self.waiting.push((wish, answer));
+                self.start(false).await;
+            }
+            Move::Stop => {
+                self.waiting.push((wish, answer));
+                self.stop().await;
+            }
+            Move::Remove => {
+                self.waiting.push((wish, answer));
+                self.remove().await;
+            }
+        }
+    }
+
+    async fn note(&mut self, note: Note) {
+        match note {
+            Note::Steps(steps) => self.view.sandbox.steps = steps,
+            Note::Reached(reached) => self.reached(reached),
+            Note::Started(Ok(())) => self.started().await,
+            Note::Started(Err(error)) => self.failed(error).await,
+            Note::Inventory(inventory) => {
+                self.view.sandbox.inventory = Some(inventory.clone());
+                self.record.inventory = Some(inventory);
+                self.keep().await;
+            }
+            Note::Job(job) => self.job(job).await,
+            Note::Jobs(seen) => self.jobs(seen).await,
+            Note::Ports(listeners) => self.ports(listeners).await,
+            Note::Connection(connection) => self.view.sandbox.connection = connection,
+            Note::Ended => self.ended().await,
+            Note::Stopped(result) => self.stopped(result).await,
+            Note::Removed(result) => self.removed(result).await,
+        }
+    }
+
+    async fn start(&mut self, first: bool) {
+        self.set(SandboxState::Starting).await;
+        self.view.sandbox.failure = None;
+        let notes = self.enter();
+        let plan = setup::Plan {
+            world: self.world.clone(),
+            spec: SandboxSpec {
+                id: self.record.id.clone(),
+                hostname: self.record.name.clone(),
+                network: self.record.network,
+            },
+            workdir: self.record.workdir.clone(),
+            start: first.then(|| self.record.start.clone()),
+            services: self.services(),
+        };
+        self.state = State::Starting { reached: None, _task: Task::spawn("start", plan.carry_out(notes)) };
+    }
+
+    fn reached(&mut self, reached: Reached) {
+        self.view.sandbox.network = Some(reached.network);
+        self.view.sandbox.network_note = reached.network_note.clone();
+        self.view.sandbox.limits = Some(reached.limits.clone());
+        self.view.sandbox.connection = Connection::Connected;
+        match &mut self.state {
+            State::Starting { reached: slot, .. } => *slot = Some(reached),
+            // It ran all along: nothing has to be laid out.
+            _ => {
+                self.live = Some(reached.live);
+                self.become_running();
+            }
+        }
+    }
+
+    async fn started(&mut self) {
+        if let State::Starting { reached, .. } = &mut self.state
+            && let Some(reached) = reached.take()
+        {
+            self.live = Some(reached.live);
+            self.become_running();
+            self.keep().await;
+        }
+    }
+
+    fn become_running(&mut self) {
+        let Some(live) = self.live.clone() else { return };
+        self.mark(SandboxState::Running);
+        let notes = self.enter();
+        self.state = State::Running {
+            _tasks: watcher::tasks(
+                self.world.clone(),
+                self.record.id.clone(),
+                live,
+                self.record.inventory.is_none(),
+                &notes,
+            ),
+        };
+        self.answer(&[Wish::Wake], &Ok(()));
+        let error = RpcError::new(ErrorCode::NotRunning, "The sandbox was woken up by somebody else.");
+        self.answer(&[Wish::Sleep], &Err(error));
+    }
+
+    async fn failed(&mut self, error: RpcError) {
+        self.set(SandboxState::Failed).await;
+        self.enter();
+        self.state = State::Resting;
+        self.live = None;
+        self.view.sandbox.failure = Some(error.clone());
+        self.notice("The sandbox could not start.", Some(error.clone())).await;
+        self.answer(&[Wish::Wake, Wish::Sleep], &Err(error));
+    }
+
+    async fn stop(&mut self) {
+        self.close_live().await;
+        self.set(SandboxState::Stopping).await;
+        let notes = self.enter();
+        let (world, id) = (self.world.clone(), self.record.id.clone());
+        self.state = State::Stopping {
+            _task: Task::spawn("stop", async move {
+                notes.send(Note::Stopped(world.local.sleep(&id).await.map_err(Into::into)));
+            }),
+        };
+    }
+
+    async fn stopped(&mut self, result: Result<(), RpcError>) {
+        match result {
+            Ok(()) => {
+                self.rest().await;
+                self.answer(&[Wish::Sleep], &Ok(()));
+                let error = RpcError::new(ErrorCode::NotRunning, "The sandbox was put to sleep.");
+                self.answer(&[Wish::Wake], &Err(error));
+            }
+            Err(error) => self.failed(error).await,
+        }
+    }
+
+    /// The machine ended by itself: out of memory, killed, the computer restarted.
+    async fn ended(&mut self) {
+        let was_running = self.view.sandbox.state == SandboxState::Running && self.live.is_some();
+        self.close_live().await;
+        self.rest().await;
+        if was_running {
+            self.notice("The sandbox ended unexpectedly. Its files are kept; it starts again when it is used.", None)
+                .await;
+        }
+        // Who waited while it was looked for, waits for what it is now.
+        for (wish, answer) in std::mem::take(&mut self.waiting) {
+            Box::pin(self.wish(wish, answer)).await;
+        }
+    }
+
+    async fn rest(&mut self) {
+        self.set(SandboxState::Asleep).await;
+        self.enter();
+        self.state = State::Resting;
+        self.view.sandbox.connection = Connection::Closed;
+        for job in self.view.jobs.clone() {
+            if job.status == JobStatus::Running {
+                self.job(Job { status: JobStatus::Lost, ended_at: Some(now()), ..job }).await;
+            }
+        }
+        for preview in &mut self.view.previews {
+            preview.listening = false;
+        }
+    }
+
+    async fn remove(&mut self) {
+        self.close_live().await;
+        self.set(SandboxState::Destroying).await;
+        let notes = self.enter();
+        let (world, id) = (self.world.clone(), self.record.id.clone());
+        self.state = State::Removing {
+            _task: Task::spawn("destroy", async move {
+                notes.send(Note::Removed(world.local.destroy(&id).await.map_err(Into::into)));
+            }),
+        };
+        let error = RpcError::new(ErrorCode::NotRunning, "This channel is being destroyed.");
+        self.answer(&[Wish::Wake, Wish::Sleep], &Err(error));
+    }
+
+    async fn removed(&mut self, result: Result<(), RpcError>) {
+        let result = match result {
+            Ok(()) => self.world.store.delete_channel(&self.record.id).await.map_err(store_error),
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => {
+                self.state = State::Gone;
+                self.answer(&[Wish::Destroy], &Ok(()));
+            }
+            Err(error) => {
+                self.answer(&[Wish::Destroy], &Err(error.clone()));
+                self.failed(error).await;
+            }
+        }
+    }
+
+    async fn job(&mut self, job: Job) {
+        self.world.keep_job(&self.record.id, &job).await;
+        match self.view.jobs.iter_mut().find(|known| known.id == job.id) {
+            Some(known) => *known = job,
+            None => self.view.jobs.insert(0, job),
+        }
+        let mut ended = 0;
+        self.view.jobs.retain(|job| {
+            ended += usize::from(job.status != JobStatus::Running);
+            job.status == JobStatus::Running || ended <= SHOWN_JOBS
+        });
+        if let Some(live) = &self.live {
+            live.changed.notify_one();
+        }
+    }
+
+    async fn jobs(&mut self, seen: Vec<Seen>) {
+        self.sessions = seen.iter().filter_map(|job| Some((job.pid?, JobId(job.id.clone())))).collect();
+        for seen in &seen {
+            let known = self.view.jobs.iter().find(|known| known.id.as_str() == seen.id);
+            let now = jobs::merge(known, seen);
+            let forgotten = known.is_none() && now.status != JobStatus::Running;
+            if known != Some(&now) && !forgotten {
+                self.job(now).await;
+            }
+        }
+    }
+
+    /// Services that ran when the sandbox went to sleep, and so are started again.
+    fn services(&self) -> Vec<Job> {
+        self.view.jobs.iter().filter(|job| job.service && job.status == JobStatus::Lost).cloned().collect()
+    }
+
+    async fn ports(&mut self, listeners: Vec<watcher::Listener>) {
+        let mut fresh = Vec::new();
+        for preview in &mut self.view.previews {
+            preview.listening = listeners.iter().any(|listener| listener.port == preview.port);
+        }
+        for listener in &listeners {
+            let job = listener.session.and_then(|session| self.sessions.get(&session).cloned());
+            if !self.view.previews.iter().any(|preview| preview.port == listener.port) {
+                fresh.push(listener.port);
+                self.view.previews.push(preview(&self.world, &self.record, listener.port, Some(listener)));
+            }
+            if let Some(preview) = self.view.previews.iter_mut().find(|preview| preview.port == listener.port) {
+                preview.process.clone_from(&listener.process);
+                preview.job = job;
+            }
+        }
+        // A port that no longer answers stays while something may bring it back: a job of this channel that runs.
+        let jobs_run = self.view.jobs.iter().any(|job| job.status == JobStatus::Running);
+        self.view.previews.retain(|preview| preview.listening || jobs_run);
+        self.view.previews.sort_by_key(|preview| preview.port);
+        let ports: Vec<u16> = self.view.previews.iter().map(|preview| preview.port).collect();
+        if ports != self.record.last_ports {
+            self.record.last_ports = ports;
+            self.keep().await;
+        }
+        for port in fresh {
+            self.world.tell(&self.record.id, Author::Berth, EntryBody::Preview { port }).await;
+        }
+    }
+
+    async fn close_live(&mut self) {
+        self.state = State::Resting;
+        if let Some(live) = self.live.take() {
+            live.session.close().await;
+        }
+    }
+
+    async fn notice(&self, text: &str, error: Option<RpcError>) {
+        let body = EntryBody::Notice { text: text.to_owned(), error };
+        self.world.tell(&self.record.id, Author::Berth, body).await;
+    }
+
+    fn answer(&mut self, wishes: &[Wish], result: &Result<(), RpcError>) {
+        let (answered, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(wish, _)| wishes.contains(wish));
+        self.waiting = waiting;
+        let answered: Vec<(Wish, Answer)> = answered;
+        // Whoever asks must see the state that answers them.
+        self.show();
+        for (_, answer) in answered {
+            let _ = answer.send(result.clone());
+        }
+    }
+
+    /// Notes of the state that is left are stale from here on.
+    fn enter(&mut self) -> Notes {
+        self.state_number += 1;
+        Notes { sender: self.note_sender.clone(), state: self.state_number }
+    }
+
+    fn mark(&mut self, state: SandboxState) {
+        self.record.state = state;
+        self.record.since = now();
+        self.view.sandbox.state = state;
+        self.view.sandbox.since = self.record.since;
+    }
+
+    async fn set(&mut self, state: SandboxState) {
+        self.mark(state);
+        self.keep().await;
+        self.show();
+    }
+
+    async fn keep(&self) {
+        if let Err(error) = self.world.store.update_channel(self.record.clone()).await {
+            tracing::error!(%error, channel = %self.record.id, "a channel's state was not kept");
+        }
+    }
+
+    fn show(&self) {
+        if matches!(self.state, State::Gone) {
+            self.world.hub.channel_removed(&self.record.id);
+            return;
+        }
+        self.world.hub.channel(&self.view);
+        self.publish.send_replace(Published { channel: self.view.clone(), live: self.live.clone() });
+    }
+}
+
+/// Looks whether the sandbox of an earlier life still runs.
+async fn look(world: Arc<World>, record: ChannelRecord, notes: Notes) {
+    match world.local.find(&record.id).await {
+        Ok(Found::Running(started)) => {
+            notes.send(Note::Reached(setup::reached(*started, record.workdir)));
+        }
+        Ok(Found::Asleep | Found::Gone) => notes.send(Note::Ended),
+        Err(error) => notes.send(Note::Started(Err(error.into()))),
+    }
+}
+
+fn preview(world: &World, record: &ChannelRecord, port: u16, listener: Option<&watcher::Listener>) -> Preview {
+    Preview {
+        port,
+        url: Gateway::url_at(world.gateway_port, &record.name, port),
+        listening: listener.is_some(),
+        process: listener.and_then(|listener| listener.process.clone()),
+        job: None,
+    }
+}

@@ -1,0 +1,180 @@
+//! A channel at work: one driver task owns its state, everybody else holds a [`Handle`].
+//!
+//! Requests reach the driver by `mpsc`, state leaves it by `watch`. Actions do not pass through the driver: they take
+//! the [`Live`] machine from the published state and talk to it themselves, so that a slow action holds up nothing.
+
+mod driver;
+mod policy;
+mod setup;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use berth_model::{ActionId, Channel, ChannelId, ErrorCode, Job, RpcError, SandboxState};
+use berth_ssh::{Session, SshTarget};
+use berth_store::ChannelRecord;
+use tokio::sync::{Notify, mpsc, oneshot, watch as watched};
+use tokio_util::sync::CancellationToken;
+
+use crate::tasks::Task;
+use crate::world::World;
+
+pub use policy::Wish;
+
+/// A machine that can be talked to.
+pub struct Live {
+    /// The session to it.
+    pub session: Session,
+    /// Where that leads.
+    pub target: SshTarget,
+    /// The folder commands run in, absolute.
+    pub workdir: String,
+    /// Rings when something may have changed that the watcher looks at: a job started, a command ended.
+    pub changed: Notify,
+}
+
+/// What a driver tells the rest of the engine.
+#[derive(Clone)]
+pub struct Published {
+    /// As people see it.
+    pub channel: Channel,
+    /// The machine, while it runs.
+    pub live: Option<Arc<Live>>,
+}
+
+/// What can be asked of a driver.
+#[derive(Debug)]
+enum Request {
+    Wish(Wish, Answer),
+    Rename(String, Answer),
+    Job(Box<Job>),
+}
+
+type Answer = oneshot::Sender<Result<(), RpcError>>;
+
+/// Everybody's way to a channel.
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    published: watched::Receiver<Published>,
+    running: Mutex<HashMap<ActionId, CancellationToken>>,
+    _driver: Task,
+}
+
+impl Handle {
+    /// Starts the driver of a channel. `fresh` ones are brought up at once; others are looked for first.
+    pub fn start(world: Arc<World>, record: ChannelRecord, jobs: Vec<Job>) -> Arc<Self> {
+        let (requests, inbox) = mpsc::channel(64);
+        let (driver, published) = driver::Driver::new(world, record, jobs, inbox);
+        Arc::new(Self { requests, published, running: Mutex::default(), _driver: Task::spawn("channel", driver.run()) })
+    }
+
+    /// The channel as it is now.
+    pub fn channel(&self) -> Channel {
+        self.published.borrow().channel.clone()
+    }
+
+    /// Its id.
+    pub fn id(&self) -> ChannelId {
+        self.published.borrow().channel.id.clone()
+    }
+
+    /// Asks for a state and waits until it is reached, or cannot be.
+    pub async fn wish(&self, wish: Wish) -> Result<(), RpcError> {
+        self.ask(|answer| Request::Wish(wish, answer)).await
+    }
+
+    /// Gives the channel another name.
+    pub async fn rename(&self, name: String) -> Result<(), RpcError> {
+        self.ask(|answer| Request::Rename(name, answer)).await
+    }
+
+    /// A job is new or differs.
+    pub async fn job(&self, job: Job) {
+        // A driver that is gone has no jobs to keep.
+        let _ = self.requests.send(Request::Job(Box::new(job))).await;
+    }
+
+    /// The machine, woken up when it sleeps. Many callers wake it once.
+    pub async fn live(&self) -> Result<Arc<Live>, RpcError> {
+        let (state, live) = self.now();
+        match (state, live) {
+            (SandboxState::Running, Some(live)) => Ok(live),
+            (SandboxState::Destroying, _) => Err(destroyed()),
+            _ => {
+                self.wish(Wish::Wake).await?;
+                self.now().1.ok_or_else(|| {
+                    RpcError::new(ErrorCode::NotRunning, "The sandbox stopped while it was being waited for.")
+                        .hint("Try again: it is started when it is needed.")
+                })
+            }
+        }
+    }
+
+    /// The machine, if it runs now.
+    pub fn live_now(&self) -> Option<Arc<Live>> {
+        self.published.borrow().live.clone()
+    }
+
+    /// Waits until the channel is in none of the states that pass by themselves.
+    pub async fn settled(&self) -> Channel {
+        let mut published = self.published.clone();
+        let settled = published
+            .wait_for(|now| {
+                use SandboxState as S;
+                matches!(now.channel.sandbox.state, S::Running | S::Asleep | S::Failed | S::Unreachable)
+            })
+            .await;
+        match settled {
+            Ok(now) => now.channel.clone(),
+            Err(_) => self.channel(),
+        }
+    }
+
+    /// Remembers a running action, so that it can be cancelled by its id until the guard is dropped.
+    pub fn track(self: &Arc<Self>, action: ActionId, token: CancellationToken) -> Tracked {
+        self.running().insert(action.clone(), token);
+        Tracked { handle: self.clone(), action }
+    }
+
+    /// Cancels a running action. `false` when no such action runs.
+    pub fn cancel(&self, action: &ActionId) -> bool {
+        self.running().get(action).map(CancellationToken::cancel).is_some()
+    }
+
+    /// How many actions run now.
+    pub fn busy(&self) -> usize {
+        self.running().len()
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<ActionId, CancellationToken>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> (SandboxState, Option<Arc<Live>>) {
+        let now = self.published.borrow();
+        (now.channel.sandbox.state, now.live.clone())
+    }
+
+    async fn ask(&self, request: impl FnOnce(Answer) -> Request) -> Result<(), RpcError> {
+        let (answer, result) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_| destroyed())?;
+        result.await.map_err(|_| destroyed())?
+    }
+}
+
+fn destroyed() -> RpcError {
+    RpcError::new(ErrorCode::NotFound, "This channel is gone.")
+}
+
+/// A running action that can be cancelled; dropped when it ended.
+pub struct Tracked {
+    handle: Arc<Handle>,
+    action: ActionId,
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.handle.running().remove(&self.action);
+    }
+}

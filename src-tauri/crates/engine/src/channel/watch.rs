@@ -1,0 +1,107 @@
+//! What is watched in a running sandbox: what listens, which jobs run, whether the connection stands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_model::{ChannelId, Connection, InstalledTool, Inventory};
+use berth_providers::Found;
+use berth_ssh::SessionState;
+use berth_tools::jobs::ListAll;
+use tokio::time::sleep;
+
+use super::Live;
+use super::driver::{Note, Notes};
+use crate::actions::call;
+use crate::tasks::Task;
+use crate::world::World;
+
+/// A look costs a few milliseconds in the sandbox; a server that starts is seen within a second.
+const CALM: Duration = Duration::from_millis(1_000);
+/// After something happened, looks come faster for a while: first after 50 ms, then each wait doubles.
+const EAGER: Duration = Duration::from_millis(50);
+
+/// A port on which something listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listener {
+    pub port: u16,
+    pub process: Option<String>,
+    /// The session it belongs to: that of the job that started it.
+    pub session: Option<u32>,
+}
+
+/// Starts what watches a running sandbox.
+pub(super) fn tasks(world: Arc<World>, id: ChannelId, live: Arc<Live>, take_stock: bool, notes: &Notes) -> Vec<Task> {
+    let mut tasks = vec![
+        Task::spawn("looks", looks(live.clone(), notes.clone())),
+        Task::spawn("connection", connection(world, id, live.clone(), notes.clone())),
+    ];
+    if take_stock {
+        tasks.push(Task::spawn("inventory", inventory(live, notes.clone())));
+    }
+    tasks
+}
+
+async fn looks(live: Arc<Live>, notes: Notes) {
+    let mut jobs = Vec::new();
+    let mut last = Vec::new();
+    let mut pause = EAGER;
+    loop {
+        if let Ok(seen) = call(&live.session, &ListAll).await
+            && seen != jobs
+        {
+            jobs.clone_from(&seen);
+            notes.send(Note::Jobs(seen));
+        }
+        if let Ok(ports) = call(&live.session, &berth_tools::Ports::default()).await {
+            let listeners: Vec<Listener> = ports
+                .into_iter()
+                .filter(|port| port.loopback)
+                .map(|port| Listener { port: port.port, process: port.process, session: port.session })
+                .collect();
+            if listeners != last {
+                last.clone_from(&listeners);
+                notes.send(Note::Ports(listeners));
+            }
+        }
+        tokio::select! {
+            () = sleep(pause) => pause = (pause * 2).min(CALM),
+            () = live.changed.notified() => pause = EAGER,
+        }
+    }
+}
+
+async fn connection(world: Arc<World>, id: ChannelId, live: Arc<Live>, notes: Notes) {
+    let mut state = live.session.state();
+    loop {
+        let now = state.borrow_and_update().clone();
+        let lost = matches!(now, SessionState::Reconnecting { .. });
+        notes.send(Note::Connection(match now {
+            SessionState::Closed => Connection::Closed,
+            SessionState::Connecting => Connection::Connecting,
+            SessionState::Connected => Connection::Connected,
+            SessionState::Reconnecting { attempt, reason } => Connection::Reconnecting { attempt, reason },
+        }));
+        // A connection is lost by a fault on the way, or because the machine has ended: the provider knows.
+        if lost && matches!(world.local.find(&id).await, Ok(Found::Asleep | Found::Gone)) {
+            notes.send(Note::Ended);
+            return;
+        }
+        if state.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn inventory(live: Arc<Live>, notes: Notes) {
+    match call(&live.session, &berth_tools::Inventory).await {
+        Ok(found) => notes.send(Note::Inventory(Inventory {
+            system: found.system,
+            tools: found
+                .tools
+                .into_iter()
+                .map(|tool| InstalledTool { name: tool.name.to_owned(), version: tool.version, hint: tool.hint })
+                .collect(),
+        })),
+        Err(error) => tracing::warn!(%error, "what is installed could not be seen"),
+    }
+}

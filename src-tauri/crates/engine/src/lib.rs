@@ -1,0 +1,28 @@
+//! The engine: the one stateful crate. It owns every long-lived thing: channels with their sandboxes, sessions, jobs
+//! and previews. Front doors (the window, the socket, MCP) call [`Engine::call`] and listen by [`Engine::subscribe`];
+//! they hold no logic.
+//!
+//! Where to start reading: [`Engine::open`] brings everything up; `commands` answers the table of `berth-model`;
+//! `channel::driver` is the life of one sandbox; `actions` is what happens when something is done in it.
+//!
+//! Deliberately not here: SQL (`berth-store`), shell (`berth-tools`), SSH (`berth-ssh`), namespaces
+//! (`berth-providers`), and anything of Tauri.
+
+mod actions;
+mod channel;
+mod commands;
+mod engine;
+mod error;
+pub mod front;
+pub mod gateway;
+mod hub;
+mod jobs;
+mod openssh;
+mod starts;
+mod tasks;
+mod terminals;
+mod world;
+
+pub use engine::{Engine, EngineConfig};
+pub use error::EngineError;
+pub use hub::Events;

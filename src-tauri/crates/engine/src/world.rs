@@ -1,0 +1,61 @@
+//! What every part of the engine shares.
+
+use std::collections::BTreeMap;
+
+use berth_model::{AuditRow, Author, ChannelId, Entry, EntryBody, EntryId, Job};
+use berth_providers::Local;
+use berth_store::{JobRecord, Store, StoreError};
+
+use crate::hub::{Hub, now};
+
+/// The store, the listeners and the provider: one of each in an engine.
+pub struct World {
+    /// The truth.
+    pub store: Store,
+    /// Everybody who listens.
+    pub hub: Hub,
+    /// Sandboxes on this computer.
+    pub local: Local,
+    /// The port of the preview gateway; fixed before the first channel starts.
+    pub gateway_port: u16,
+}
+
+impl World {
+    /// Adds an entry to a timeline and tells the listeners. A timeline that cannot be written is logged, not fatal:
+    /// the work it tells of goes on.
+    pub async fn tell(&self, channel: &ChannelId, author: Author, body: EntryBody) -> Entry {
+        let entry = Entry { id: EntryId::fresh(), channel: channel.clone(), at: now(), seq: 0, author, body };
+        let entry = match self.store.enqueue_entry(entry.clone()).await {
+            Ok(numbered) => numbered,
+            Err(error) => {
+                tracing::error!(%error, "a timeline entry was not kept");
+                entry
+            }
+        };
+        self.hub.entry(entry.clone());
+        entry
+    }
+
+    /// Changes an entry, in the store and for the listeners.
+    pub async fn retell(&self, entry: Entry) {
+        log("a timeline entry", self.store.enqueue_replace_entry(entry.clone()).await);
+        self.hub.entry(entry);
+    }
+
+    /// Adds a row to the audit log.
+    pub async fn audit(&self, row: AuditRow) {
+        log("an audit row", self.store.enqueue_audit(row).await);
+    }
+
+    /// Remembers a job.
+    pub async fn keep_job(&self, channel: &ChannelId, job: &Job) {
+        let record = JobRecord { job: job.clone(), env: BTreeMap::new() };
+        log("a job", self.store.enqueue_job(channel, record).await);
+    }
+}
+
+fn log(what: &str, result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "{what} was not kept");
+    }
+}

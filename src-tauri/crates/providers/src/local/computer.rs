@@ -1,0 +1,280 @@
+//! What this computer can do for sandboxes. Found out by trying, once, and remembered for as long as nothing that
+//! matters has changed: a start must not wait for it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::limits::Holder;
+use super::pasta::{self, Pasta};
+use super::{Account, Env, process};
+use crate::ProviderError;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Computer {
+    pub(super) bwrap: PathBuf,
+    /// Whether bubblewrap can limit the size of memory file systems (0.7 and later).
+    pub(super) sized_tmpfs: bool,
+    /// The way to a full network, or why there is none.
+    pub(super) pasta: Result<Pasta, String>,
+    pub(super) holder: Holder,
+    /// What the finding rests on.
+    basis: String,
+}
+
+impl Computer {
+    /// What was written to `path` earlier, where it still holds.
+    pub(super) fn remembered(path: &Path, env: &Env, account: &Account) -> Option<Self> {
+        let found: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        (found.basis == basis(env, account)).then_some(found)
+    }
+
+    /// Keeps the finding, unless it is one that may change by itself: a network that is down comes back.
+    pub(super) fn remember(&self, path: &Path) {
+        let lasting = match &self.pasta {
+            Ok(_) => true,
+            Err(reason) => pasta::is_lasting(reason),
+        };
+        if lasting && let Ok(text) = serde_json::to_vec(self) {
+            let _ = super::record::replace(path, &text);
+        }
+    }
+
+    /// Finds out.
+    pub(super) async fn probe(env: &Env, account: &Account) -> Result<Self, ProviderError> {
+        let Some(bwrap) = program(env, "bwrap") else {
+            return Err(ProviderError::NoIsolation {
+                reason: "bubblewrap, the program that keeps sandboxes apart from your files, is not installed.".into(),
+                mend: install("bubblewrap"),
+            });
+        };
+        let help = output(Command::new(&bwrap).arg("--help"), &Account::Person).await.0;
+        if !help.contains("--clearenv") || !help.contains("--perms") {
+            return Err(ProviderError::NoIsolation {
+                reason: "the bubblewrap that is installed is older than 0.5.".into(),
+                mend: format!("{} (0.5 or later)", install("bubblewrap")),
+            });
+        }
+        let (_, errors, success) = output(Command::new(&bwrap).args(TRIAL), account).await;
+        if !success {
+            return Err(diagnose(errors.trim(), |name| sysctl(name)));
+        }
+        let (pasta, holder) = tokio::join!(Pasta::probe(env, account), holder(env, account));
+        Ok(Self { bwrap, sized_tmpfs: help.contains("--size"), pasta, holder, basis: basis(env, account) })
+    }
+}
+
+/// The namespaces and file systems of a sandbox around a program that does nothing.
+const TRIAL: &[&str] = &[
+    "--unshare-user",
+    "--unshare-ipc",
+    "--unshare-pid",
+    "--unshare-net",
+    "--unshare-uts",
+    "--uid",
+    "1000",
+    "--gid",
+    "1000",
+    "--cap-drop",
+    "ALL",
+    "--ro-bind",
+    "/",
+    "/",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "--",
+    "/bin/sh",
+    "-c",
+    ":",
+];
+
+/// Says why bubblewrap failed, by what it said and by the switches that are known to forbid it.
+fn diagnose(errors: &str, sysctl: impl Fn(&str) -> Option<String>) -> ProviderError {
+    let is = |name: &str, value: &str| sysctl(name).as_deref() == Some(value);
+    let (reason, mend) = if is("kernel/apparmor_restrict_unprivileged_userns", "1") {
+        (
+            "AppArmor forbids bubblewrap to make user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1).",
+            "Allow it to bubblewrap alone: write a file /etc/apparmor.d/bwrap with the lines\n\
+             abi <abi/4.0>,\nprofile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }\n\
+             and run: sudo apparmor_parser -r /etc/apparmor.d/bwrap",
+        )
+    } else if is("kernel/unprivileged_userns_clone", "0") {
+        (
+            "this computer forbids ordinary users to make user namespaces (kernel.unprivileged_userns_clone is 0).",
+            "Allow it: echo kernel.unprivileged_userns_clone=1 | sudo tee /etc/sysctl.d/50-userns.conf \
+             && sudo sysctl --system",
+        )
+    } else if is("user/max_user_namespaces", "0") {
+        (
+            "this computer forbids user namespaces (user.max_user_namespaces is 0).",
+            "Allow them: echo user.max_user_namespaces=15000 | sudo tee /etc/sysctl.d/50-userns.conf \
+             && sudo sysctl --system",
+        )
+    } else if errors.contains("mount proc") {
+        (
+            "a container around Berth keeps part of /proc from being seen, so that sandboxes cannot have their own.",
+            "Run Berth outside the container, or give the container an unmasked /proc \
+             (Docker: --security-opt systempaths=unconfined).",
+        )
+    } else {
+        (
+            "bubblewrap could not make the namespaces that keep a sandbox apart.",
+            "Where Berth runs in a container, it must be allowed to make user namespaces.",
+        )
+    };
+    let reason = if errors.is_empty() { reason.to_owned() } else { format!("{reason} It said: {errors}") };
+    ProviderError::NoIsolation { reason, mend: mend.to_owned() }
+}
+
+fn sysctl(name: &str) -> Option<String> {
+    fs::read_to_string(Path::new("/proc/sys").join(name)).ok().map(|value| value.trim().to_owned())
+}
+
+/// How to install a package here.
+fn install(package: &str) -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let is = |names: &[&str]| {
+        let mut ids = release.lines().filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")));
+        ids.any(|ids| ids.trim_matches('"').split(' ').any(|id| names.contains(&id)))
+    };
+    let command = if is(&["debian", "ubuntu"]) {
+        "sudo apt install"
+    } else if is(&["fedora", "rhel", "centos"]) {
+        "sudo dnf install"
+    } else if is(&["arch"]) {
+        "sudo pacman -S"
+    } else if is(&["suse", "opensuse"]) {
+        "sudo zypper install"
+    } else if is(&["alpine"]) {
+        "sudo apk add"
+    } else {
+        return format!("Install the package {package}.");
+    };
+    format!("Install it: {command} {package}")
+}
+
+/// A systemd that can hold a scope to its limits: tried with small ones, which are then read back.
+async fn holder(env: &Env, account: &Account) -> Holder {
+    let (holder, manager, socket) = match account {
+        Account::Person => {
+            let runtime = env.get("XDG_RUNTIME_DIR").map(PathBuf::from).unwrap_or_default();
+            (Holder::UserManager, "--user", runtime.join("systemd/private"))
+        }
+        Account::Own { .. } => (Holder::SystemManager, "--system", PathBuf::from("/run/systemd/private")),
+    };
+    if program(env, "systemd-run").is_none() || !socket.exists() {
+        return Holder::Watchdog;
+    }
+    let read_back = "g=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup); cat $g/memory.max $g/pids.max";
+    let mut command = Command::new("systemd-run");
+    command.args([manager, "--scope", "--quiet", "--collect", "-p", "MemoryMax=64M", "-p", "TasksMax=64", "--"]);
+    command.args(["sh", "-c", read_back]);
+    let (found, _, _) = output(&mut command, &Account::Person).await;
+    if found.split_whitespace().eq(["67108864", "64"]) { holder } else { Holder::Watchdog }
+}
+
+/// What a finding rests on: this run of the computer, who asks, the programs, and the switches.
+fn basis(env: &Env, account: &Account) -> String {
+    let file = |path: Option<PathBuf>| {
+        let meta = path.as_ref().and_then(|path| fs::metadata(path).ok());
+        meta.map(|meta| (path, meta.ino(), meta.len(), meta.mtime(), meta.permissions().mode()))
+    };
+    let switches = ["kernel/apparmor_restrict_unprivileged_userns", "kernel/unprivileged_userns_clone", "user/max_user_namespaces"];
+    let runtime = env.get("XDG_RUNTIME_DIR").map(|folder| Path::new(folder).join("systemd/private").exists());
+    let rests = (
+        process::boot_id(),
+        (matches!(account, Account::Person), nix::unistd::geteuid().as_raw()),
+        ["bwrap", "pasta", "systemd-run"].map(|name| file(program(env, name))),
+        file(Some("/dev/net/tun".into())),
+        (switches.map(sysctl), runtime),
+        env!("CARGO_PKG_VERSION"),
+    );
+    format!("{rests:?}")
+}
+
+/// Where a program is. The folders of system programs are not on everyone's PATH.
+pub(super) fn program(env: &Env, name: &str) -> Option<PathBuf> {
+    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+    let folders = std::env::split_paths(path).chain(["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"].map(PathBuf::from));
+    folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(|path| {
+        fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// What a program printed, what it complained of, and whether it succeeded in time.
+pub(super) async fn output(command: &mut Command, account: &Account) -> (String, String, bool) {
+    command.current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
+    account.assume(command);
+    match timeout(PATIENCE, command.output()).await {
+        Ok(Ok(output)) => {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (text(&output.stdout), text(&output.stderr), output.status.success())
+        }
+        Ok(Err(error)) => (String::new(), error.to_string(), false),
+        Err(_) => (String::new(), "it did not end in time".to_owned(), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(errors: &str, switch: Option<(&str, &str)>) -> (String, String) {
+        let error = diagnose(errors, |name| switch.filter(|switch| switch.0 == name).map(|switch| switch.1.to_owned()));
+        (error.to_string(), error.mend().unwrap())
+    }
+
+    #[test]
+    fn each_way_to_forbid_namespaces_has_its_mend() {
+        let (text, mend) = reason("bwrap: setting up uid map: Permission denied", Some(("kernel/apparmor_restrict_unprivileged_userns", "1")));
+        assert!(text.contains("AppArmor") && text.contains("uid map") && mend.contains("/etc/apparmor.d/bwrap"));
+        let (_, mend) = reason("", Some(("kernel/unprivileged_userns_clone", "0")));
+        assert!(mend.contains("unprivileged_userns_clone=1"));
+        let (_, mend) = reason("", Some(("user/max_user_namespaces", "0")));
+        assert!(mend.contains("max_user_namespaces="));
+        let (text, _) = reason("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", None);
+        assert!(text.contains("container"));
+        let (text, _) = reason("", Some(("user/max_user_namespaces", "100")));
+        assert!(text.ends_with("apart."), "{text}");
+    }
+
+    #[tokio::test]
+    async fn without_bubblewrap_there_is_no_sandbox() {
+        // Debian's own folders are always looked in; so the lookup itself is what is tested.
+        assert_eq!(program(&Env::from([("PATH".into(), "relative:/nonexistent".into())]), "no-such-program"), None);
+        assert!(program(&Env::new(), "env").is_some());
+    }
+
+    #[test]
+    fn a_finding_is_forgotten_when_its_basis_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("found.json");
+        let env = Env::new();
+        let mut found = Computer {
+            bwrap: "/usr/bin/bwrap".into(),
+            sized_tmpfs: true,
+            pasta: Err(pasta::NOT_INSTALLED.into()),
+            holder: Holder::Watchdog,
+            basis: basis(&env, &Account::Person),
+        };
+        found.remember(&path);
+        assert!(Computer::remembered(&path, &env, &Account::Person).is_some());
+        assert!(Computer::remembered(&path, &env, &Account::Own { uid: 2_000_000 }).is_none());
+        found.basis.push('x');
+        found.remember(&path);
+        assert!(Computer::remembered(&path, &env, &Account::Person).is_none());
+    }
+}

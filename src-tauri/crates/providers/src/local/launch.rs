@@ -1,0 +1,236 @@
+//! Starting bubblewrap with `sandboxd` in it.
+//!
+//! The chain is one process that becomes the next: a session of its own (it outlives the app), the limits, perhaps the
+//! namespaces for pasta, a shell that opens two descriptors, bubblewrap. Bubblewrap tells the number of the sandbox's
+//! first process, which is written down while that process waits for its settings; then it gets them and says `ready`.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::layout::Places;
+use super::limits::{Holder, Limits};
+use super::pasta::{self, Pasta};
+use super::process::Process;
+use super::{Account, Env};
+use crate::ProviderError;
+use crate::error::Doing;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How much of the log is told when a start fails.
+const LAST_WORDS: u64 = 2000;
+
+/// What the shell does on the way: it can close and open descriptors and lower limits, which no safe Rust can between
+/// fork and exec. What this process inherited from its own parent must not be inherited by a sandbox; closing
+/// descriptors by number above 9 is beyond plain `sh`, so bash does it where there is one. A sandbox's memory must not
+/// end up in the computer's store of core dumps, and when memory runs out it is to go first.
+const SHELL: &str = "\
+if [ -n \"$BASH_VERSION\" ]; then
+    for fd in /proc/self/fd/*; do
+        fd=${fd##*/}
+        [ \"$fd\" -le 2 ] || eval \"exec $fd>&-\"
+    done
+fi
+umask 022
+ulimit -c 0
+{ echo 500 > /proc/self/oom_score_adj; } 2> /dev/null
+exec \"$@\" 3>&1 4< \"$0\"";
+
+/// All that a start needs.
+pub(super) struct Launch<'a> {
+    pub(super) places: &'a Places,
+    pub(super) account: &'a Account,
+    pub(super) env: &'a Env,
+    pub(super) bwrap: &'a Path,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) limits: Limits,
+    pub(super) holder: Holder,
+    /// A unit's name, where a systemd holds the limits.
+    pub(super) unit: String,
+    pub(super) pasta: Option<&'a Pasta>,
+    pub(super) settings: Settings<'a>,
+}
+
+/// What `sandboxd` reads from its standard input.
+#[derive(Serialize)]
+pub(super) struct Settings<'a> {
+    pub(super) socket: String,
+    pub(super) lock: String,
+    pub(super) host_key: &'a str,
+    pub(super) authorized_keys: [String; 1],
+    pub(super) user: &'a str,
+    pub(super) home: &'a str,
+    pub(super) shell: &'a str,
+    pub(super) env: Env,
+    pub(super) egress: Option<Forwarder>,
+    pub(super) limits: Option<Watched>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Forwarder {
+    pub(super) listen: &'static str,
+    pub(super) socket: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Watched {
+    pub(super) memory_bytes: u64,
+    pub(super) tasks: u64,
+}
+
+/// Why a launch failed.
+#[derive(Debug)]
+pub(super) enum LaunchError {
+    /// Pasta did not give the sandbox its network; everything else might have worked.
+    Pasta(String),
+    Other(ProviderError),
+}
+
+impl From<ProviderError> for LaunchError {
+    fn from(error: ProviderError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Launch<'_> {
+    /// Starts the sandbox. `written_down` is called with its first process and its monitor before it gets its settings.
+    pub(super) async fn run(
+        self,
+        written_down: impl FnOnce(&Process, &Process) -> Result<(), ProviderError>,
+    ) -> Result<Child, LaunchError> {
+        let opening = "Opening the sandbox's log";
+        let log = open_log(&self.places.log).doing(opening, &self.places.log)?;
+        let mut log_reader = File::open(&self.places.log).doing(opening, &self.places.log)?;
+        let begin = log_reader.seek(SeekFrom::End(0)).doing(opening, &self.places.log)?;
+        let mut child = self.command(log).spawn().doing("Starting bubblewrap", self.bwrap)?;
+
+        match timeout(PATIENCE, self.handshake(&mut child, written_down)).await {
+            Ok(Ok(())) => Ok(child),
+            Ok(Err(Failure::Launch(error))) => {
+                end(child).await;
+                Err(error)
+            }
+            Ok(Err(Failure::Silent(reason))) => {
+                end(child).await;
+                Err(ProviderError::Start { reason, log: last_words(&mut log_reader, begin) }.into())
+            }
+            Err(_) => {
+                end(child).await;
+                let reason = format!("it was not ready after {} seconds.", PATIENCE.as_secs());
+                Err(ProviderError::Start { reason, log: last_words(&mut log_reader, begin) }.into())
+            }
+        }
+    }
+
+    fn command(&self, log: File) -> Command {
+        let mut words: Vec<OsString> = vec!["setsid".into()];
+        words.extend(self.limits.scope(self.holder, &self.unit).into_iter().map(OsString::from));
+        let account = match (self.holder, self.account) {
+            // Only root may ask that systemd, so root is given up after it.
+            (Holder::SystemManager, Account::Own { uid }) => {
+                let uid = uid.to_string();
+                words.extend(["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups", "--"].map(OsString::from));
+                &Account::Person
+            }
+            (_, account) => account,
+        };
+        if self.pasta.is_some() {
+            words.extend(pasta::NAMESPACE.iter().map(OsString::from));
+        }
+        let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
+        words.extend([shell.into(), "-c".into(), SHELL.into(), self.places.filter.clone().into(), self.bwrap.into()]);
+        words.extend(self.arguments.iter().cloned());
+
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir("/").env_clear();
+        for name in ["PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"] {
+            command.envs(self.env.get(name).map(|value| (name, value)));
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        account.assume(&mut command);
+        command
+    }
+
+    async fn handshake(
+        &self,
+        child: &mut Child,
+        written_down: impl FnOnce(&Process, &Process) -> Result<(), ProviderError>,
+    ) -> Result<(), Failure> {
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure::Silent("it has no standard input.".into()));
+        };
+        let mut stdout = BufReader::new(stdout);
+        let gone = || Failure::Silent("it ended before it was ready.".into());
+        let first = read_info(&mut stdout).await.and_then(Process::of_pid).ok_or_else(gone)?;
+        let monitor = child.id().and_then(|pid| Process::of_pid(pid as i32)).ok_or_else(gone)?;
+        written_down(&first, &monitor).map_err(|error| Failure::Launch(error.into()))?;
+        if let Some(pasta) = self.pasta {
+            let attached = pasta.attach(monitor.pid() as u32, Some(&self.places.pasta_pid), self.account).await;
+            attached.map_err(|reason| Failure::Launch(LaunchError::Pasta(reason)))?;
+        }
+        let settings = serde_json::to_vec(&self.settings).map_err(|error| Failure::Silent(error.to_string()))?;
+        stdin.write_all(&settings).await.map_err(|_| gone())?;
+        drop(stdin);
+        let mut line = String::new();
+        stdout.read_line(&mut line).await.map_err(|_| gone())?;
+        if line == "ready\n" { Ok(()) } else { Err(gone()) }
+    }
+}
+
+enum Failure {
+    Launch(LaunchError),
+    /// Its log says more.
+    Silent(String),
+}
+
+/// The number of the first process, from what bubblewrap tells: an object over several lines.
+async fn read_info(stdout: &mut BufReader<ChildStdout>) -> Option<i32> {
+    let mut text = String::new();
+    while !text.trim_end().ends_with('}') {
+        if stdout.read_line(&mut text).await.ok()? == 0 || text.len() > 4096 {
+            return None;
+        }
+    }
+    let info: serde_json::Value = serde_json::from_str(&text).ok()?;
+    info.get("child-pid")?.as_i64()?.try_into().ok()
+}
+
+/// Ends what was begun: the first process sees the end of its input, but the monitor might wait for something else.
+async fn end(mut child: Child) {
+    let _ = timeout(Duration::from_millis(500), child.wait()).await;
+    let _ = child.kill().await;
+}
+
+/// Opens the log to append to, and keeps it from growing from start to start.
+fn open_log(path: &Path) -> io::Result<File> {
+    bound_log(path)?;
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Empties a log that has become large. Whoever writes it appends, hence goes on at its new end.
+pub(super) fn bound_log(path: &Path) -> io::Result<()> {
+    const LARGE: u64 = 1 << 20;
+    match OpenOptions::new().write(true).open(path) {
+        Ok(file) if file.metadata()?.len() > LARGE => file.set_len(0),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn last_words(log: &mut File, begin: u64) -> String {
+    let end = log.seek(SeekFrom::End(0)).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let _ = log.seek(SeekFrom::Start(begin.max(end.saturating_sub(LAST_WORDS))));
+    let _ = log.take(LAST_WORDS).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}

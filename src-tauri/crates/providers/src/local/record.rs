@@ -1,0 +1,85 @@
+//! What is written down about a sandbox. The record names the process *before* that process is told to serve, and it
+//! gives up when nobody tells it: so nothing runs that no record knows, whenever Berth is killed.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use berth_model::NetworkMode;
+use serde::{Deserialize, Serialize};
+
+use super::layout::Places;
+use super::process::Process;
+use crate::ProviderError;
+use crate::error::Doing;
+
+/// A sandbox, as written down.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Nothing while it sleeps.
+    pub(super) running: Option<Running>,
+}
+
+/// How a sandbox was started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Running {
+    /// Its first process: all others end with it.
+    pub(super) first: Process,
+    /// The bubblewrap that waits for it outside.
+    pub(super) monitor: Process,
+    pub(super) network: NetworkMode,
+    pub(super) network_note: Option<String>,
+    /// Whether web traffic leaves through the egress proxy.
+    pub(super) egress: bool,
+    pub(super) limits: String,
+}
+
+impl Record {
+    /// The record, if there is one.
+    pub(super) fn read(places: &Places) -> Result<Option<Self>, ProviderError> {
+        let path = &places.record;
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).doing("Reading what is known of the sandbox", path),
+        };
+        serde_json::from_slice(&text).map(Some).map_err(|source| ProviderError::Record { path: path.clone(), source })
+    }
+
+    pub(super) fn write(&self, places: &Places) -> Result<(), ProviderError> {
+        let path = &places.record;
+        let text = serde_json::to_vec(self).map_err(|source| ProviderError::Record { path: path.clone(), source })?;
+        replace(path, &text).doing("Writing down what is known of the sandbox", path)
+    }
+}
+
+/// Writes a private file so that whoever reads it finds the old or the new content.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(content)?;
+    fs::rename(&fresh, path)
+}
+
+/// The sandbox that holds the lock, where the record of it was lost.
+pub(super) fn holder_of(lock: &Path) -> Option<Process> {
+    let meta = fs::symlink_metadata(lock).ok().filter(fs::Metadata::is_file)?;
+    let (major, minor) = (nix::libc::major(meta.dev()), nix::libc::minor(meta.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{}", meta.ino());
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let pid = locks.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        (fields.get(1) == Some(&"FLOCK") && fields.get(5) == Some(&file.as_str())).then(|| fields[4].parse().ok())?
+    })?;
+    is_first_of_namespace(pid).then(|| Process::of_pid(pid))?
+}
+
+/// The lock's file can be written to from inside: whoever holds it must at least be what it claims to be.
+fn is_first_of_namespace(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let numbers: Vec<_> = numbers.split_ascii_whitespace().collect();
+    numbers.len() > 1 && numbers.last() == Some(&"1")
+}

@@ -1,0 +1,179 @@
+//! `sandboxd`: the first process of a sandbox on this computer, by which it is a machine reached by SSH.
+//!
+//! It reads one JSON object from standard input (see [`settings`]), takes its lock, listens on its socket, prints
+//! `ready` and closes standard output. From then on it serves SSH, reaps what is orphaned, leads the sandbox's web
+//! traffic out, and ends everything on SIGTERM or when the sandbox exceeds its limits.
+//!
+//! It isolates nothing: the namespaces it runs in are made by whoever starts it. It works outside of any, too.
+
+#![cfg(target_os = "linux")]
+
+mod egress;
+mod processes;
+mod settings;
+mod watchdog;
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::ExitCode;
+
+use berth_ssh::server::{Children, Server};
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::{Mode, umask};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::Settings;
+
+/// Why `sandboxd` could not serve, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the settings on standard input do not make sense: {0}")]
+    Settings(#[from] serde_json::Error),
+    #[error("another sandboxd holds the lock {0}")]
+    Locked(String),
+    #[error("{what}: {cause}")]
+    System { what: String, cause: io::Error },
+    #[error(transparent)]
+    Exceeded(#[from] watchdog::Exceeded),
+}
+
+/// Says what was attempted when the system refuses.
+trait Attempt<T> {
+    fn attempt(self, what: impl Display) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<io::Error>> Attempt<T> for Result<T, E> {
+    fn attempt(self, what: impl Display) -> Result<T, Failure> {
+        self.map_err(|cause| Failure::System { what: what.to_string(), cause: cause.into() })
+    }
+}
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("--version") => {
+            let written = writeln!(io::stdout(), "sandboxd {}", env!("CARGO_PKG_VERSION"));
+            return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        Some(_) => {
+            log("usage: sandboxd < settings.json | sandboxd --version");
+            return ExitCode::from(2);
+        }
+    }
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            log(failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard error is the log. When nobody reads it any more there is nobody to tell.
+fn log(line: impl Display) {
+    let _ = writeln!(io::stderr(), "sandboxd: {line}");
+}
+
+fn start() -> Result<(), Failure> {
+    let settings = Settings::read(io::stdin())?;
+    let _lock = lock(&settings.lock)?;
+    let listener = listen(&settings.socket)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .attempt("could not start the runtime")?;
+    let socket = settings.socket.clone();
+    let result = runtime.block_on(serve(settings, listener));
+    let _ = std::fs::remove_file(socket);
+    // Nothing that this process does may outlive the processes it ends.
+    runtime.shutdown_background();
+    processes::end_all();
+    result
+}
+
+fn lock(path: &Path) -> Result<Flock<File>, Failure> {
+    let file = File::options().create(true).append(true).open(path);
+    let file = file.attempt(format_args!("could not open the lock {}", path.display()))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| Failure::Locked(path.display().to_string()))
+}
+
+fn listen(path: &Path) -> Result<UnixListener, Failure> {
+    // Whoever held the lock before may have left it.
+    let _ = std::fs::remove_file(path);
+    let before = umask(Mode::from_bits_truncate(0o177));
+    let listener = UnixListener::bind(path);
+    umask(before);
+    let listener = listener.attempt(format_args!("could not listen on {}", path.display()))?;
+    listener.set_nonblocking(true).attempt("could not prepare the socket")?;
+    Ok(listener)
+}
+
+async fn serve(settings: Settings, listener: UnixListener) -> Result<(), Failure> {
+    let listener = tokio::net::UnixListener::from_std(listener).attempt("could not prepare the socket")?;
+    let mut term = signal(SignalKind::terminate()).attempt("could not watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).attempt("could not watch for SIGINT")?;
+    processes::adopt_orphans();
+    let children = Children::reap().attempt("could not watch for ended processes")?;
+    let server = Server::new(settings.server, children);
+    if let Some(egress) = settings.egress {
+        egress::listen(egress).await.attempt("could not listen for web traffic")?;
+    }
+    announce().attempt("could not say that all is ready")?;
+
+    tokio::select! {
+        () = accept(listener, server) => Ok(()),
+        exceeded = watchdog::watch(settings.limits) => Err(exceeded.into()),
+        _ = term.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// The descriptors stay in use: a pipe for a command must not get the number of one that the command has as its own.
+fn announce() -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(b"ready\n")?;
+    stdout.flush()?;
+    let nothing = File::options().read(true).write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdin(&nothing)?;
+    nix::unistd::dup2_stdout(&nothing)?;
+    Ok(())
+}
+
+async fn accept(listener: tokio::net::UnixListener, server: Server) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let server = server.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = server.serve(stream).await {
+                        log(format_args!("a connection failed: {}", Causes(&error)));
+                    }
+                });
+            }
+            // No descriptor free, most likely; those in use come back.
+            Err(error) => {
+                log(format_args!("could not take a connection: {error}"));
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// An error with all that led to it, in one line.
+struct Causes<'a>(&'a dyn std::error::Error);
+
+impl Display for Causes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Terminals.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+
+use super::error::SshError;
+use super::session::Session;
+
+/// What terminal to open.
+#[derive(Debug, Clone, Default)]
+pub struct PtyRequest {
+    /// Columns.
+    pub cols: u16,
+    /// Rows.
+    pub rows: u16,
+    /// Its kind, as in `TERM`.
+    pub term: String,
+    /// What runs in it; the login shell without it.
+    pub command: Option<String>,
+    /// More environment, as far as the server takes it.
+    pub env: Vec<(String, String)>,
+}
+
+/// An open terminal.
+pub struct Pty {
+    /// What it prints.
+    pub reader: PtyReader,
+    /// The way in.
+    pub writer: PtyWriter,
+}
+
+/// What a terminal prints.
+pub struct PtyReader {
+    channel: ChannelReadHalf,
+    exit_code: Option<i32>,
+}
+
+/// The way into a terminal.
+#[derive(Clone)]
+pub struct PtyWriter(Arc<ChannelWriteHalf<Msg>>);
+
+impl Session {
+    /// Opens a terminal.
+    pub async fn pty(&self, request: PtyRequest) -> Result<Pty, SshError> {
+        let (reader, writer) = self.channel().await?.split();
+        writer.request_pty(false, &request.term, request.cols.into(), request.rows.into(), 0, 0, &[]).await?;
+        for (name, value) in request.env {
+            writer.set_env(false, name, value).await?;
+        }
+        match request.command {
+            Some(command) => writer.exec(false, command).await?,
+            None => writer.request_shell(false).await?,
+        }
+        Ok(Pty { reader: PtyReader { channel: reader, exit_code: None }, writer: PtyWriter(Arc::new(writer)) })
+    }
+}
+
+impl PtyReader {
+    /// What it prints next; `None` when it ended.
+    pub async fn recv(&mut self) -> Option<Bytes> {
+        loop {
+            match self.channel.wait().await? {
+                ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => return Some(data),
+                ChannelMsg::ExitStatus { exit_status } => self.exit_code = i32::try_from(exit_status).ok(),
+                ChannelMsg::Close => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Its exit code, once it ended and told one.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.exit_code
+    }
+}
+
+impl PtyWriter {
+    /// Types.
+    pub async fn write(&self, bytes: Bytes) -> Result<(), SshError> {
+        Ok(self.0.data_bytes(bytes).await?)
+    }
+
+    /// Tells it its new size, in character cells.
+    pub async fn resize(&self, cols: u16, rows: u16) -> Result<(), SshError> {
+        Ok(self.0.window_change(cols.into(), rows.into(), 0, 0).await?)
+    }
+
+    /// Ends it.
+    pub async fn close(&self) -> Result<(), SshError> {
+        Ok(self.0.close().await?)
+    }
+}

@@ -1,0 +1,9 @@
+//! One authenticated SSH session to one machine, and the embedded SSH server.
+
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "server")]
+pub mod server;
+
+#[cfg(feature = "client")]
+pub use client::*;

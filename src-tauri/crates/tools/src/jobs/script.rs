@@ -1,0 +1,209 @@
+//! The scripts' own words for jobs.
+//!
+//! `~/.berth/jobs/<id>/` holds `cmd`, `cwd` and `env` (what to run), `pid` (who runs it: process id, when that process
+//! was born, in which boot, and the clock then), `out` (what it printed), `exit` (exit code and clock) and `stopped`
+//! (clock), where someone stopped it. The leader outlives a TERM to its group, so that it can write down how its
+//! command ended.
+
+use crate::{Reply, ShellScript, ToolError, path, reply};
+
+use super::{Seen, State};
+
+/// `alive` says whether the leader of job `$j` runs, and sets `pid`. A process that merely got the same number was born
+/// at another time.
+pub(super) const JOBS: &str = r#"jobs=${HOME%/}/.berth/jobs
+born() {
+b=
+if [ -r /proc/self/stat ]; then
+{ read -r b </proc/"$1"/stat; } 2>/dev/null || return 1
+b=${b##*) }
+set -- $b
+[ "$1" != Z ] && [ "$1" != X ] || return 1
+g=$3 b=${20}
+else
+b=$(LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' _) g=$(ps -o pgid= -p "$1" 2>/dev/null)
+g=$((g + 0))
+fi
+[ -n "$b" ]
+}
+boot() {
+k=-
+{ read -r k </proc/sys/kernel/random/boot_id; } 2>/dev/null
+}
+alive() {
+pid= was= in= at=
+{ read -r pid was in at <"$j/pid"; } 2>/dev/null
+case $pid in
+'' | *[!0-9]* | 0* | 1) pid=; return 1;;
+esac
+boot
+born "$pid" && [ "$b" = "$was" ] && [ "$k" = "$in" ]
+}
+ended() { { read -r code end <"$j/exit"; } 2>/dev/null; }
+report() {
+code= end= s=running
+if ended || ! alive; then
+s=lost
+! ended || s=exited
+if [ -e "$j/stopped" ]; then
+s=stopped
+[ -n "$end" ] || { read -r end <"$j/stopped"; } 2>/dev/null
+fi
+pid= at=
+{ read -r x x x at <"$j/pid"; } 2>/dev/null
+fi
+printf '%s\0' "${j##*/}" "$s" "$code" "$pid" "$at" "$end"
+[ ! -f "$j/cwd" ] || cat <"$j/cwd"
+printf '\0'
+[ ! -f "$j/cmd" ] || cat <"$j/cmd"
+printf '\0'
+}
+"#;
+
+/// `launch` starts job `$j` and returns once its leader has written down who it is. The leader says so on descriptor 3
+/// and keeps none of the session's own descriptors.
+pub(super) const LAUNCH: &str = r#"launch() {
+boot
+rm -f -- "$j/exit" "$j/stopped" "$j/pid"
+if command -v setsid >/dev/null 2>&1; then
+up=$(setsid sh -c "$leader" sh "$j" "$k" 3>&1 >>"$j/out" 2>&1 </dev/null 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &)
+else
+up=$(set -m 2>/dev/null; sh -c "$leader" sh "$j" "$k" 3>&1 >>"$j/out" 2>&1 </dev/null 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &)
+fi
+[ -n "$up" ] || { echo 'the job did not start' >&2; exit 80; }
+}
+"#;
+
+/// The leader itself.
+pub(super) const LEADER: &str = r#"trap : HUP INT QUIT TERM
+j=$1
+if [ -r /proc/self/stat ]; then
+read -r b </proc/$$/stat
+b=${b##*) }
+set -- $2 $b
+b=${21}
+else
+set -- $2
+b=$(LC_ALL=C ps -o lstart= -p $$ | tr -s " " _)
+fi
+printf "%s\n" "$$ $b $1 $(date +%s)" >"$j/pid.new" && mv -f -- "$j/pid.new" "$j/pid" && echo up >&3
+exec 3>&-
+BERTH_JOB=${j##*/}
+export BERTH_JOB
+over() {
+printf "%s\n" "$1 $(date +%s)" >"$j/exit.new"
+mv -f -- "$j/exit.new" "$j/exit"
+exit 0
+}
+d=$(cat <"$j/cwd" && echo .)
+cd -- "${d%.}" || over 125
+c=$(cat <"$j/cmd" && echo .)
+. "$j/env"
+sh -c "${c%.}"
+over $?
+"#;
+
+/// `stop TENTHS` ends job `$j`: its process group, and those of its processes that left it. What has the job's mark in
+/// its environment is its own.
+pub(super) const STOP: &str = r#"marked() {
+for f in $(grep -la "BERTH_JOB=${j##*/}" /proc/[0-9]*/environ 2>/dev/null); do
+f=${f#/proc/}
+f=${f%/*}
+if [ "$f" != $$ ] && born "$f" && [ "-$g" != "$group" ]; then echo "$f/$b"; fi
+done
+}
+any() {
+[ -z "$group" ] || ! kill -0 "$group" 2>/dev/null || return 0
+for f in $others; do
+! born "${f%/*}" || [ "$b" != "${f#*/}" ] || return 0
+done
+return 1
+}
+all() {
+[ -z "$group" ] || kill "$1" "$group" 2>/dev/null
+for f in $others; do
+! born "${f%/*}" || [ "$b" != "${f#*/}" ] || kill "$1" "${f%/*}" 2>/dev/null
+done
+}
+patience() {
+i=0
+while any && [ "$i" -lt "$1" ]; do
+sleep 0.1 2>/dev/null || sleep 1
+i=$((i + 1))
+done
+}
+stop() {
+group=
+if alive; then
+date +%s >"$j/stopped"
+group=$pid
+[ "$g" != "$pid" ] || group=-$pid
+fi
+others=$(marked)
+all -TERM
+patience "$1"
+if any; then
+all -KILL
+patience 10
+fi
+}
+"#;
+
+/// A script that leaves the locale alone: a job speaks the person's language, not C.
+pub(super) fn begin() -> ShellScript {
+    let mut script = ShellScript::bare();
+    script.raw("lost() { exit 81; }\n");
+    script
+}
+
+/// Sets `j` to the folder of a job that must be there.
+pub(super) fn job(script: &mut ShellScript, id: &str) -> Result<(), ToolError> {
+    name(script, id)?;
+    script.raw("[ -f \"$j/cmd\" ] || exit 81\n");
+    Ok(())
+}
+
+/// Sets `j` to the folder of a job.
+pub(super) fn name(script: &mut ShellScript, id: &str) -> Result<(), ToolError> {
+    if !is_id(id) {
+        return Err(ToolError::bad_request(format!("`{}` is no job's id.", path::display(id))));
+    }
+    script.raw(JOBS).raw("j=$jobs/").quoted(id.as_bytes()).raw("\n");
+    Ok(())
+}
+
+fn is_id(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// What `report` printed of one job.
+pub(super) fn seen(fields: &mut reply::Fields<'_>) -> Result<Seen, ToolError> {
+    let id = fields.text()?.to_owned();
+    let state = fields.next()?;
+    let code = fields.next()?;
+    let pid = optional(fields.next()?)?;
+    let started = optional::<i64>(fields.next()?)?.unwrap_or(0).saturating_mul(1000);
+    let ended = optional::<i64>(fields.next()?)?.map(|seconds| seconds.saturating_mul(1000));
+    let state = match state {
+        b"running" => State::Running,
+        b"exited" => State::Exited { code: reply::number(code)? },
+        b"stopped" => State::Stopped,
+        b"lost" => State::Lost,
+        _ => return Err(ToolError::garbled("a job stands in no known way")),
+    };
+    let (cwd, command) = (fields.wire()?, String::from_utf8_lossy(fields.next()?).into_owned());
+    if !is_id(&id) {
+        return Err(ToolError::garbled("a job's id is none"));
+    }
+    Ok(Seen { id, command, cwd, state, pid, started, ended })
+}
+
+fn optional<T: std::str::FromStr>(field: &[u8]) -> Result<Option<T>, ToolError> {
+    if field.is_empty() { Ok(None) } else { reply::number(field).map(Some) }
+}
+
+/// The reply's fields, or why the action on the job failed.
+pub(super) fn fields<'a>(reply: &Reply<'a>, id: &str) -> Result<reply::Fields<'a>, ToolError> {
+    reply.fields(&format!("job {}", path::display(id)))
+}

@@ -1,0 +1,99 @@
+//! Starts the engine, then the window; a second start brings the first one's window to the front.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use berth_engine::front::folders::Folders;
+use berth_engine::front::lock::{Claim, Host, claim_for_app};
+use berth_engine::front::presence::Presence;
+use berth_engine::front::socket;
+use berth_engine::{Engine, EngineConfig};
+use berth_model::EventBody;
+use tauri::Manager;
+use tracing_subscriber::EnvFilter;
+
+use crate::ipc::{self, Door};
+
+/// Opens the app and returns when it was closed.
+pub fn run() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_env("BERTH_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .init();
+    match open() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Before there is a window, the log is where a person can be told.
+fn tell(error: &dyn Error) {
+    tracing::error!("{error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        tracing::error!("because: {cause}");
+        source = cause.source();
+    }
+}
+
+fn open() -> Result<(), Box<dyn Error>> {
+    let folders = Folders::from_env()?;
+    folders.make()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
+    tauri::async_runtime::set(runtime.handle().clone());
+    let lock = match runtime.block_on(claim_for_app(&folders))? {
+        Claim::Owned(lock) => lock,
+        // An app has this data folder already and has come to the front.
+        Claim::Focused => return Ok(()),
+    };
+    let config = EngineConfig { folders: folders.clone(), host: Host::App };
+    let engine = runtime.block_on(Engine::open(config))?;
+    let doors = {
+        let _inside = runtime.enter();
+        let listener = socket::bind(&folders.socket())?;
+        runtime.spawn(socket::serve(listener, engine.clone(), Presence::new()))
+    };
+    let app = tauri::Builder::default()
+        .plugin(tauri_plugin_opener::init())
+        .manage(Door::new(engine.clone()))
+        .invoke_handler(tauri::generate_handler![
+            ipc::rpc,
+            ipc::subscribe,
+            ipc::terminal_open,
+            ipc::terminal_write,
+            ipc::terminal_resize,
+            ipc::terminal_close,
+            ipc::open_external,
+        ])
+        .build(tauri::generate_context!())?;
+    runtime.spawn(come_to_front(engine.clone(), app.handle().clone()));
+    runtime.spawn(close_when_stopped(engine.clone(), app.handle().clone()));
+    app.run_return(|_, _| {});
+    doors.abort();
+    runtime.block_on(engine.shutdown());
+    // Only now may another engine have the folder.
+    drop(lock);
+    Ok(())
+}
+
+/// Shows the window when somebody starts the app again or asks to see a channel.
+async fn come_to_front(engine: Engine, app: tauri::AppHandle) {
+    loop {
+        let (_, mut events) = engine.subscribe();
+        while let Some(event) = events.next().await {
+            if let (EventBody::Focus { .. }, Some(window)) = (event.body, app.get_webview_window("main")) {
+                let _ = window.unminimize();
+                let _ = window.show();
+                let _ = window.set_focus();
+            }
+        }
+    }
+}
+
+async fn close_when_stopped(engine: Engine, app: tauri::AppHandle) {
+    engine.stopped().await;
+    app.exit(0);
+}

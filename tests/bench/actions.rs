@@ -1,0 +1,146 @@
+//! A session's work beside OpenSSH's client, on the same server.
+
+use std::time::{Duration, Instant};
+
+use berth_ssh::{RunOptions, Session};
+
+use crate::link::delayed;
+use crate::machine::{Machine, User, millis};
+use crate::table::{Table, Target, median};
+
+/// Measures it all.
+pub async fn measure(table: &mut Table) {
+    let delay = Duration::from_millis(25);
+    for (user, name) in [(User::Plain, "a plain user"), (User::Loaded, "a loaded .bashrc")] {
+        let machine = Machine::start(user);
+        let (berth, peer) = one_action(&machine, machine.port, 40).await;
+        let target = Target::RatioAtMost(0.15);
+        table.beside(&format!("one action, 0 ms away, {name}"), berth, "ssh, multiplexed", peer, "ms", target);
+
+        let far = delayed(machine.port, delay).await;
+        let (berth, peer) = one_action(&machine, far, 12).await;
+        let round_trips = berth / 50.0;
+        let name = format!("one action, 50 ms away, {name}");
+        table.beside(&name, berth, "ssh, multiplexed", peer, "ms", Target::None);
+        let target = Target::AtMost(1.1);
+        table.alone(&format!("{name}, in round trips"), round_trips, "trips", target);
+    }
+
+    let machine = Machine::start(User::Plain);
+    let (berth, peer) = many_actions(&machine).await;
+    table.beside("32 actions at once", berth, "ssh, multiplexed", peer, "ms", Target::None);
+    transfers(&machine, table).await;
+    listing(&machine, table).await;
+}
+
+async fn act(session: &Session) -> f64 {
+    let begun = Instant::now();
+    session.run(b"true", RunOptions::default()).await.expect("it runs");
+    millis(begun)
+}
+
+async fn one_action(machine: &Machine, port: u16, times: usize) -> (f64, f64) {
+    let session = machine.session(port);
+    let ssh = tokio::task::block_in_place(|| machine.ssh(port));
+    act(&session).await;
+    tokio::task::block_in_place(|| ssh.run("true"));
+    let (mut berth, mut peer) = (Vec::new(), Vec::new());
+    for _ in 0..times {
+        berth.push(act(&session).await);
+        peer.push(tokio::task::block_in_place(|| ssh.run("true")));
+    }
+    (median(berth), median(peer))
+}
+
+async fn many_actions(machine: &Machine) -> (f64, f64) {
+    let session = machine.session(machine.port);
+    let ssh = tokio::task::block_in_place(|| machine.ssh(machine.port));
+    let (mut berth, mut peer) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let begun = Instant::now();
+        futures::future::join_all((0..32).map(|_| act(&session))).await;
+        berth.push(millis(begun));
+        // Ten at a time: more sessions than that on one connection OpenSSH's server refuses.
+        let begun = Instant::now();
+        tokio::task::block_in_place(|| {
+            for batch in [10, 10, 10, 2] {
+                std::thread::scope(|scope| {
+                    for _ in 0..batch {
+                        scope.spawn(|| ssh.run("true"));
+                    }
+                });
+            }
+        });
+        peer.push(millis(begun));
+    }
+    (median(berth), median(peer))
+}
+
+async fn transfers(machine: &Machine, table: &mut Table) {
+    const SIZE: usize = 100 * 1_000 * 1_000;
+    let session = machine.session(machine.port);
+    let ssh = tokio::task::block_in_place(|| machine.ssh(machine.port));
+    let here = machine.path().join("here");
+    std::fs::write(&here, vec![0x5a_u8; SIZE]).expect("100 MB");
+    let there = machine.path().join("there");
+    let there_text = there.display().to_string();
+    let rate = |begun: Instant| SIZE as f64 / 1e6 / begun.elapsed().as_secs_f64();
+    let (mut up, mut down, mut scp_up, mut scp_down) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let file = tokio::fs::File::open(&here).await.expect("the file");
+        session.upload(file, SIZE as u64, there_text.as_bytes(), None, |_| {}).await.expect("sent");
+        up.push(rate(begun));
+        let begun = Instant::now();
+        tokio::task::block_in_place(|| scp(&ssh, &here.display().to_string(), &format!("{}:{there_text}", ssh.host())));
+        scp_up.push(rate(begun));
+
+        let back = machine.path().join("back");
+        let begun = Instant::now();
+        let file = tokio::fs::File::create(&back).await.expect("a file");
+        session.download(there_text.as_bytes(), file, |_| {}).await.expect("fetched");
+        down.push(rate(begun));
+        let begun = Instant::now();
+        tokio::task::block_in_place(|| scp(&ssh, &format!("{}:{there_text}", ssh.host()), &back.display().to_string()));
+        scp_down.push(rate(begun));
+    }
+    let target = || Target::RatioAtLeast(0.9);
+    table.beside("writing 100 MB", median(up), "scp", median(scp_up), "MB/s", target());
+    table.beside("reading 100 MB", median(down), "scp", median(scp_down), "MB/s", target());
+}
+
+fn scp(ssh: &crate::machine::Ssh, from: &str, to: &str) {
+    let status = ssh.command("scp").args(["-q", from, to]).status().expect("scp");
+    assert!(status.success(), "scp failed");
+}
+
+async fn listing(machine: &Machine, table: &mut Table) {
+    use berth_tools::Tool;
+    let folder = machine.path().join("many");
+    std::fs::create_dir(&folder).expect("a folder");
+    for number in 0..100_000 {
+        std::fs::File::create(folder.join(format!("file-{number:06}"))).expect("a file");
+    }
+    let session = machine.session(machine.port);
+    let ssh = tokio::task::block_in_place(|| machine.ssh(machine.port));
+    let folder = folder.display().to_string();
+    let list = berth_tools::List { at: berth_tools::Place::here(&folder), offset: None, limit: None };
+    let (mut berth, mut peer) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let script = list.script().expect("a script");
+        let options = RunOptions { output_limit: script.reply_limit, ..RunOptions::default() };
+        let output = session.run(&script.text, options).await.expect("it runs");
+        let reply = berth_tools::Reply {
+            stdout: &output.stdout.bytes,
+            stderr: &output.stderr.bytes,
+            exit_code: output.exit_code,
+            truncated: false,
+        };
+        assert_eq!(list.parse(&reply).expect("a listing").total, 100_000);
+        berth.push(millis(begun));
+        peer.push(tokio::task::block_in_place(|| ssh.run(&format!("ls -la {folder}"))));
+    }
+    let name = "listing a folder of 100,000 files, first page";
+    table.beside(name, median(berth), "ssh ls -la", median(peer), "ms", Target::None);
+}

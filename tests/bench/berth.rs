@@ -1,0 +1,27 @@
+//! Berth side by side with OpenSSH, interleaved in one run, as ratios. Prints a table and writes `target/bench.json`.
+//!
+//! A machine's speed drifts; a ratio of two things measured in turn does not. Nothing here fails for being slow: the
+//! table says which targets are met.
+
+mod actions;
+mod app;
+mod link;
+mod machine;
+mod table;
+
+use std::path::Path;
+
+use table::Table;
+
+fn main() {
+    // `cargo test` and nextest ask every bench whether it has tests; it has none.
+    if std::env::args().any(|argument| argument == "--list" || argument == "--test") {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut table = Table::default();
+    runtime.block_on(actions::measure(&mut table));
+    runtime.block_on(app::measure(&mut table));
+    table.print();
+    table.write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json").as_path());
+}

@@ -1,0 +1,51 @@
+/** How a sandbox's state is told: a word, a colour, and the one action that fits it. */
+import type { Channel, SandboxState } from '$lib/api';
+import type { Tone } from '$lib/kit/tone';
+
+export type PrimaryAction = 'sleep' | 'wake' | 'retry';
+
+export interface StateWords {
+  word: string;
+  tone: Tone;
+  action: PrimaryAction | null;
+}
+
+const STATES: Record<SandboxState, StateWords> = {
+  wanted: { word: 'Setting up', tone: 'warn', action: null },
+  provisioning: { word: 'Setting up', tone: 'warn', action: null },
+  starting: { word: 'Starting', tone: 'warn', action: null },
+  running: { word: 'Running', tone: 'ok', action: 'sleep' },
+  stopping: { word: 'Falling asleep', tone: 'warn', action: null },
+  asleep: { word: 'Asleep', tone: 'plain', action: 'wake' },
+  failed: { word: 'Could not start', tone: 'bad', action: 'retry' },
+  unreachable: { word: 'Out of reach', tone: 'bad', action: 'retry' },
+  destroying: { word: 'Being deleted', tone: 'warn', action: null },
+};
+
+export function stateOf(channel: Channel): StateWords {
+  const { state, connection } = channel.sandbox;
+  if (state === 'running' && connection.state === 'reconnecting') {
+    return { ...STATES.running, word: 'Reconnecting', tone: 'warn' };
+  }
+  return STATES[state];
+}
+
+/** Whether the sandbox is on its way up. */
+export function isComingUp(channel: Channel): boolean {
+  return ['wanted', 'provisioning', 'starting'].includes(channel.sandbox.state);
+}
+
+export function isRunning(channel: Channel): boolean {
+  return channel.sandbox.state === 'running';
+}
+
+/** Where it runs and how it reaches the network, in a few words. */
+export function whereabouts(channel: Channel, providerLabel: string): string {
+  const networks = {
+    full: 'own network',
+    proxied: 'web access only',
+    host: 'this computer’s network',
+  };
+  const { network } = channel.sandbox;
+  return network ? `${providerLabel} · ${networks[network]}` : providerLabel;
+}

@@ -1,0 +1,77 @@
+/** What each channel has open in the workbench. Remembered on this computer, across restarts. */
+import type { ChannelId } from '$lib/api';
+
+export const TABS = ['files', 'preview', 'terminal', 'activity'] as const;
+export type Tab = (typeof TABS)[number];
+
+interface Remembered {
+  tab: Tab | null;
+  port: number | null;
+}
+
+const KEY = 'berth.layout.';
+
+export class ChannelLayout {
+  /** The tab the person chose; without one the channel's state decides. */
+  tab = $state<Tab | null>(null);
+  /** The port shown in Preview; without one the first that answers. */
+  port = $state<number | null>(null);
+  /** In a narrow window: the workbench instead of the talk. */
+  overTalk = $state(false);
+  /** A file that something asked to open, as a wire path; Files opens it and sets this back to `null`. */
+  requestedFile = $state<string | null>(null);
+
+  /** What stands in the composer. */
+  draft = $state('');
+
+  readonly #key: string;
+
+  constructor(channel: ChannelId) {
+    this.#key = KEY + channel;
+    const remembered = JSON.parse(localStorage.getItem(this.#key) ?? '{}') as Partial<Remembered>;
+    this.tab = remembered.tab ?? null;
+    this.port = remembered.port ?? null;
+  }
+
+  openTab(tab: Tab): void {
+    this.tab = tab;
+    this.overTalk = true;
+    this.#remember();
+  }
+
+  openPreview(port: number): void {
+    this.port = port;
+    this.openTab('preview');
+  }
+
+  openFile(path: string): void {
+    this.requestedFile = path;
+    this.openTab('files');
+  }
+
+  #remember(): void {
+    const remembered: Remembered = { tab: this.tab, port: this.port };
+    localStorage.setItem(this.#key, JSON.stringify(remembered));
+  }
+}
+
+export class Layout {
+  /** The workbench fills the window. */
+  filled = $state(false);
+
+  readonly #channels = new Map<ChannelId, ChannelLayout>();
+
+  of(channel: ChannelId): ChannelLayout {
+    let layout = this.#channels.get(channel);
+    if (!layout) {
+      layout = new ChannelLayout(channel);
+      this.#channels.set(channel, layout);
+    }
+    return layout;
+  }
+
+  forget(channel: ChannelId): void {
+    this.#channels.delete(channel);
+    localStorage.removeItem(KEY + channel);
+  }
+}

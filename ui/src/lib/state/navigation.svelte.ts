@@ -1,0 +1,33 @@
+/** Where the person is in the window. */
+import type { ChannelId } from '$lib/api';
+
+export type SettingsSection = 'space' | 'appearance' | 'agents' | 'keychain' | 'about';
+
+export type Place =
+  { kind: 'new' } | { kind: 'channel'; id: ChannelId } | { kind: 'settings'; section: SettingsSection };
+
+const LAST = 'berth.channel';
+
+export class Navigation {
+  place = $state.raw<Place>({ kind: 'new' });
+  palette = $state(false);
+  railFolded = $state(false);
+
+  /** The channel that was open last, also before a restart. */
+  get last(): ChannelId | null {
+    return localStorage.getItem(LAST);
+  }
+
+  openChannel(id: ChannelId): void {
+    this.place = { kind: 'channel', id };
+    localStorage.setItem(LAST, id);
+  }
+
+  openNew(): void {
+    this.place = { kind: 'new' };
+  }
+
+  openSettings(section: SettingsSection = 'space'): void {
+    this.place = { kind: 'settings', section };
+  }
+}

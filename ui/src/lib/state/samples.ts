@@ -1,0 +1,73 @@
+/** For tests: records with only what matters spelled out. */
+import type { ActionCard, Author, Channel, Entry, EntryBody, Event, EventBody, Snapshot } from '$lib/api';
+
+export function channel(id: string, changes: Partial<Channel> = {}): Channel {
+  return {
+    id,
+    name: id,
+    created_at: 0,
+    provider: 'local',
+    start: { kind: 'blank' },
+    sandbox: {
+      state: 'running',
+      since: 0,
+      steps: [],
+      network: 'full',
+      network_note: null,
+      limits: null,
+      inventory: null,
+      connection: { state: 'connected' },
+      failure: null,
+    },
+    jobs: [],
+    previews: [],
+    workdir: '/home/dev/work',
+    ...changes,
+  };
+}
+
+export function entry(seq: number, changes: Partial<Entry> = {}): Entry {
+  return {
+    id: `e${seq}`,
+    channel: 'a',
+    at: seq * 1000,
+    seq,
+    author: { kind: 'person' },
+    body: { kind: 'message', text: `message ${seq}` },
+    ...changes,
+  };
+}
+
+export function action(id: string, changes: Partial<ActionCard> = {}): EntryBody {
+  const card: ActionCard = {
+    action: id,
+    verb: 'run',
+    subject: 'true',
+    summary: null,
+    status: { state: 'running' },
+    duration_ms: null,
+    output: null,
+    job: null,
+    ...changes,
+  };
+  return { kind: 'action', card };
+}
+
+export const AGENT: Author = { kind: 'agent', name: 'claude-code' };
+
+export function event(seq: number, body: EventBody): Event {
+  return { seq, at: 0, body };
+}
+
+export function snapshot(seq: number, channels: Channel[], changes: Partial<Snapshot> = {}): Snapshot {
+  return {
+    seq,
+    engine: 'one',
+    channels,
+    providers: [],
+    settings: { theme: 'system', space_name: 'My space' },
+    keychain: { state: 'available' },
+    problems: [],
+    ...changes,
+  };
+}

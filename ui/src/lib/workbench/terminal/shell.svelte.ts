@@ -1,0 +1,174 @@
+/**
+ * One channel's shell on screen: xterm, and the terminal in the sandbox that it shows. What a program prints is
+ * hostile; beyond text and colour it can do nothing: no clipboard, no window title, no link that is not of the web.
+ */
+import { FitAddon } from '@xterm/addon-fit';
+import { Terminal as Screen } from '@xterm/xterm';
+import { type Backend, CallError, type ChannelId, type Terminal } from '$lib/api';
+import { copyText } from '$lib/kit/copy';
+import { isMac } from '$lib/kit/keys';
+import '../adopted-styles';
+import { onSchemeChange, themeOf } from './colours';
+import { AddressLinks, safeAddress } from './links';
+import { Outbox } from './outbox';
+
+export type Status =
+  | { state: 'opening' }
+  | { state: 'open' }
+  | { state: 'ended'; code: number | null }
+  | { state: 'failed'; error: CallError };
+
+const SCROLLBACK = 5_000;
+/** Commands of the operating system that a program may ask of a terminal, and gets from none here. */
+const REFUSED_OSC = [0, 1, 2, 9, 52, 99, 777, 1337];
+
+export class Shell {
+  status = $state.raw<Status>({ state: 'opening' });
+  /** The address under the pointer, as it really is. */
+  hovered = $state<string | null>(null);
+  /** Whether something was ever shown, so that a shell that ended can still be read. */
+  used = $state(false);
+
+  readonly #backend: Backend;
+  readonly #channel: ChannelId;
+  readonly #screen: Screen;
+  readonly #fit = new FitAddon();
+  readonly #outbox = new Outbox((bytes) => this.#terminal?.write(bytes));
+  readonly #endings: (() => void)[] = [];
+  #terminal: Terminal | null = null;
+  /** Counts the shells, so that what a former one still says is not taken for the present one's. */
+  #life = 0;
+
+  constructor(backend: Backend, channel: ChannelId, host: HTMLElement, readAloud: boolean) {
+    this.#backend = backend;
+    this.#channel = channel;
+    const open = (event: MouseEvent, address: string) => this.#follow(event, address);
+    this.#screen = new Screen({
+      fontFamily: getComputedStyle(host).getPropertyValue('--font-mono'),
+      fontSize: 0.78125 * parseFloat(getComputedStyle(document.documentElement).fontSize),
+      lineHeight: 1.3,
+      scrollback: SCROLLBACK,
+      minimumContrastRatio: 4.5,
+      cursorBlink: false,
+      cursorStyle: 'bar',
+      cursorInactiveStyle: 'outline',
+      macOptionIsMeta: true,
+      screenReaderMode: readAloud,
+      theme: themeOf(host),
+      linkHandler: {
+        activate: open,
+        hover: (_, address) => (this.hovered = address),
+        leave: () => (this.hovered = null),
+      },
+    });
+    this.#screen.loadAddon(this.#fit);
+    for (const code of REFUSED_OSC) this.#screen.parser.registerOscHandler(code, () => true);
+    this.#screen.registerLinkProvider(
+      new AddressLinks(this.#screen, open, (address) => (this.hovered = address)),
+    );
+    this.#screen.attachCustomKeyEventHandler((event) => this.#key(event));
+    this.#screen.onData((text) => this.#outbox.put(new TextEncoder().encode(text)));
+    this.#screen.onBinary((text) => this.#outbox.put(Uint8Array.from(text, (char) => char.charCodeAt(0))));
+    this.#screen.onResize(({ cols, rows }) => this.#terminal?.resize(cols, rows));
+    this.#screen.open(host);
+    const watch = new ResizeObserver(() => this.fit());
+    watch.observe(host);
+    this.#endings.push(
+      () => watch.disconnect(),
+      onSchemeChange(() => (this.#screen.options.theme = themeOf(host))),
+    );
+  }
+
+  /** Starts a shell in the sandbox. */
+  async start(): Promise<void> {
+    this.#life += 1;
+    const life = this.#life;
+    const now = (act: () => void) => {
+      if (life === this.#life) act();
+    };
+    this.#terminal?.close();
+    this.#terminal = null;
+    this.status = { state: 'opening' };
+    this.fit();
+    let endedEarly = false as boolean;
+    try {
+      const { cols, rows } = this.#screen;
+      const terminal = await this.#backend.openTerminal(this.#channel, cols, rows, {
+        bytes: (data) => now(() => this.#screen.write(data)),
+        exit: (code) => {
+          endedEarly = true;
+          now(() => this.#ended(code));
+        },
+      });
+      if (life !== this.#life) return terminal.close();
+      if (endedEarly) return;
+      this.#terminal = terminal;
+      this.used = true;
+      this.status = { state: 'open' };
+      if (cols !== this.#screen.cols || rows !== this.#screen.rows)
+        terminal.resize(this.#screen.cols, this.#screen.rows);
+    } catch (error) {
+      now(() => (this.status = { state: 'failed', error: CallError.from(error) }));
+    }
+  }
+
+  /** Another shell after one that ended, on a clean screen. */
+  async startAnother(): Promise<void> {
+    this.#screen.reset();
+    await this.start();
+    this.focus();
+  }
+
+  focus(): void {
+    this.#screen.focus();
+  }
+
+  clear(): void {
+    this.#screen.clear();
+    this.focus();
+  }
+
+  readAloud(on: boolean): void {
+    this.#screen.options.screenReaderMode = on;
+  }
+
+  /** As many columns and rows as there is room for; hidden, it stays as it was. */
+  fit(): void {
+    const { clientWidth, clientHeight } = this.#screen.element?.parentElement ?? {
+      clientWidth: 0,
+      clientHeight: 0,
+    };
+    if (clientWidth > 40 && clientHeight > 20) this.#fit.fit();
+  }
+
+  end(): void {
+    this.#life += 1;
+    this.#terminal?.close();
+    for (const end of this.#endings) end();
+    this.#screen.dispose();
+  }
+
+  #ended(code: number | null): void {
+    this.#terminal = null;
+    this.status = { state: 'ended', code };
+  }
+
+  /** Opens an address in the system's browser: with the modifier, so that a click into the text does not. */
+  #follow(event: MouseEvent, address: string): void {
+    const safe = safeAddress(address);
+    if (safe && (isMac ? event.metaKey : event.ctrlKey)) void this.#backend.openExternal(safe);
+  }
+
+  /** Whether the terminal takes a key; the others are the window's. */
+  #key(event: KeyboardEvent): boolean {
+    const { ctrlKey: ctrl, shiftKey: shift, code } = event;
+    if (event.key === 'F6' || (ctrl && /^Digit[1-5]$/.test(code))) return false;
+    if (isMac || !ctrl || !shift || event.altKey) return true;
+    // The browser itself pastes, as plain text: it then needs no leave to read the clipboard.
+    if (code === 'KeyV') return false;
+    if (code !== 'KeyC') return code !== 'KeyF';
+    event.preventDefault();
+    if (event.type === 'keydown') void copyText(this.#screen.getSelection()).then(() => this.focus());
+    return false;
+  }
+}

@@ -1,0 +1,210 @@
+/** The pictures to take: a scene of the fixture, and what to do in it first. */
+const BOTH = [
+  [1280, 800],
+  [1920, 1080],
+];
+const menu = (label) => async (page) => {
+  await page.getByRole('button', { name: 'More about this channel' }).click();
+  await page.getByRole('menuitem', { name: label }).click();
+};
+
+const inLanding = (act) => async (page) => {
+  await page.getByRole('button', { name: 'landing-page' }).click();
+  await act?.(page);
+};
+
+export const SHOTS = {
+  create: {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'New channel' }).click();
+      await page.getByLabel('Channel name').fill('My first try');
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'Setting up my-first-try' }).waitFor();
+    },
+  },
+  keyboard: {
+    scene: 'channel',
+    act: inLanding(async (page) => {
+      const inside = () =>
+        page.evaluate(() => document.activeElement?.closest('[data-region]')?.getAttribute('aria-label'));
+      const visited = [];
+      for (let region = 0; region < 3; region += 1) {
+        await page.keyboard.press('F6');
+        visited.push(await inside());
+      }
+      if (new Set(visited).size !== 3) throw new Error(`F6 went to ${visited.join(', ')}`);
+      await page.getByLabel('Message to').focus();
+      await page.keyboard.type('first');
+      await page.keyboard.press('Enter');
+      await page.getByRole('log').getByText('first', { exact: true }).waitFor();
+      await page.keyboard.press('ArrowUp');
+      if ((await page.getByLabel('Message to').inputValue()) !== 'first') throw new Error('no history');
+      await page.keyboard.press('Control+3');
+      await page.getByRole('tab', { name: 'Terminal', selected: true }).waitFor();
+    }),
+  },
+  long: {
+    scene: 'long',
+    act: inLanding(async (page) => {
+      const log = page.getByRole('log');
+      await page.getByText('Message 450').waitFor();
+      await log.evaluate((view) => (view.scrollTop = 0));
+      await page.getByText('Message 300', { exact: true }).waitFor();
+      await page.evaluate(() =>
+        window.fixture.emit({
+          kind: 'entry',
+          entry: {
+            id: 'late',
+            channel: 'id-landing-page',
+            at: Date.now(),
+            seq: 500,
+            author: { kind: 'agent', name: 'claude-code' },
+            body: { kind: 'message', text: 'Late.' },
+          },
+        }),
+      );
+      await page.getByRole('button', { name: '1 new entry' }).waitFor();
+    }),
+  },
+  welcome: { scene: 'welcome', sizes: BOTH },
+  'welcome-git': {
+    scene: 'welcome',
+    act: async (page) => {
+      await page.getByRole('radio', { name: 'From Git' }).check({ force: true });
+      await page.getByLabel('Channel name').fill('');
+      await page.getByRole('button', { name: 'Create channel' }).click();
+    },
+  },
+  refused: { scene: 'refused' },
+  starting: { scene: 'starting', sizes: BOTH },
+  failed: { scene: 'failed' },
+  fresh: { scene: 'fresh' },
+  channel: {
+    scene: 'channel',
+    sizes: BOTH,
+    act: async (page) => {
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.getByRole('tab', { name: 'Files' }).click();
+      await page.getByRole('button', { name: /Edited/ }).click();
+      await page.getByRole('log').evaluate((log) => (log.scrollTop = 0));
+    },
+  },
+  'channel-end': {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.getByRole('button', { name: /Ran npm test/ }).click();
+      await page.getByRole('tab', { name: 'Terminal' }).click();
+    },
+  },
+  live: {
+    scene: 'live',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.evaluate(() =>
+        window.fixture.emit({
+          kind: 'output',
+          channel: 'id-landing-page',
+          action: 'live',
+          text: 'added 212 packages in 2s\n\u001b[33mnpm warn\u001b[0m deprecated inflight@1.0.6\n',
+        }),
+      );
+    },
+  },
+  job: {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.getByRole('button', { name: /Running npm run dev/ }).click();
+      await page.getByRole('button', { name: '1 job' }).click();
+    },
+  },
+  activity: {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.getByRole('tab', { name: 'Activity' }).click();
+      await page
+        .getByRole('tabpanel', { name: 'activity' })
+        .getByRole('button', { name: /npm test/ })
+        .click();
+    },
+  },
+  commands: { scene: 'fresh', act: (page) => page.getByLabel('Message to').fill('/') },
+  help: {
+    scene: 'fresh',
+    act: async (page) => {
+      await page.getByLabel('Message to').fill('/help');
+      await page.keyboard.press('Enter');
+    },
+  },
+  asleep: {
+    scene: 'asleep',
+    act: async (page) => {
+      await page.getByLabel('Message to').fill('/run npm test');
+      await page.keyboard.press('Enter');
+    },
+  },
+  palette: {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type('s');
+      await page.waitForTimeout(300);
+    },
+  },
+  'palette-files': {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type('main');
+      await page.waitForTimeout(300);
+    },
+  },
+  menu: {
+    scene: 'fresh',
+    act: (page) => page.getByRole('button', { name: 'More about this channel' }).click(),
+  },
+  rename: { scene: 'fresh', act: menu('Rename') },
+  agent: { scene: 'fresh', act: menu('Connect an agent') },
+  ssh: { scene: 'fresh', act: menu('SSH access') },
+  inside: { scene: 'fresh', act: menu('What is inside') },
+  destroy: { scene: 'fresh', act: menu('Delete channel') },
+  'settings-space': {
+    scene: 'channel',
+    act: (page) => page.getByRole('button', { name: 'Settings' }).click(),
+  },
+  'settings-appearance': {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('button', { name: 'Appearance' }).click();
+    },
+  },
+  'settings-agents': {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('button', { name: 'Agents' }).click();
+    },
+  },
+  'settings-about': {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('button', { name: 'About' }).click();
+    },
+  },
+  narrow: {
+    scene: 'channel',
+    sizes: [[820, 700]],
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Show the sidebar' }).click();
+      await page.getByRole('button', { name: 'landing-page' }).click();
+    },
+  },
+  offline: { scene: 'offline' },
+};
