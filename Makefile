@@ -7,6 +7,8 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 # sandboxd runs inside sandboxes on any system's libc, so it is linked statically, by a cargo call and in a folder of
 # its own: the flag must not reach the app.
 STATIC_DIR := $(CARGO_TARGET_DIR)-static
+# What sandboxes run, wherever Berth is started from here: a later build may put a dynamic one beside the other programs.
+export BERTH_SANDBOXD ?= $(STATIC_DIR)/$(HOST)/sandboxd/sandboxd
 STAMPS := $(CARGO_TARGET_DIR)/stamps
 
 .PHONY: help run test bench dev fmt types lint build release packages tools ui sandboxd clean
@@ -17,7 +19,7 @@ help: ## Says what there is
 run: packages build ## Opens the app; with no display, on a virtual one, and leaves screenshots
 	@.ci/open
 
-test: packages tools lint build ## Installs what is missing, lints, and runs every test
+test: packages tools lint build $(STAMPS)/python ## Installs what is missing, lints, and runs every test
 	cargo nextest run --workspace --no-fail-fast
 	cd ui && npm run --silent test
 
@@ -66,6 +68,12 @@ $(STAMPS)/npm: ui/package-lock.json
 	cd ui && npm ci --silent --no-audit --no-fund
 	@mkdir -p $(STAMPS) && touch $@
 ui/node_modules: ; @rm -f $(STAMPS)/npm
+
+# The MCP project's own client, which plays the agent in a test.
+$(STAMPS)/python: tests/agent/requirements.txt
+	python3 -m venv $(CARGO_TARGET_DIR)/python
+	$(CARGO_TARGET_DIR)/python/bin/pip install --quiet --disable-pip-version-check -r $<
+	@mkdir -p $(STAMPS) && touch $@
 
 packages: ## Installs the system packages that are missing (Debian and Ubuntu), or says which are needed
 	@.ci/packages

@@ -8,6 +8,8 @@ use berth_engine::front::lock::{Claim, Host, claim_for_app};
 use berth_engine::front::presence::Presence;
 use berth_engine::front::socket;
 use berth_engine::{Engine, EngineConfig};
+use berth_mcp::EngineTools;
+use berth_mcp::http::HttpDoor;
 use berth_model::EventBody;
 use tauri::Manager;
 use tracing_subscriber::EnvFilter;
@@ -51,11 +53,13 @@ fn open() -> Result<(), Box<dyn Error>> {
     };
     let config = EngineConfig { folders: folders.clone(), host: Host::App };
     let engine = runtime.block_on(Engine::open(config))?;
-    let doors = {
+    let presence = Presence::new();
+    let listener = {
         let _inside = runtime.enter();
-        let listener = socket::bind(&folders.socket())?;
-        runtime.spawn(socket::serve(listener, engine.clone(), Presence::new()))
+        socket::bind(&folders.socket())?
     };
+    let socket = runtime.spawn(socket::serve(listener, engine.clone(), presence.clone()));
+    let http = runtime.spawn(serve_mcp(folders, engine.clone(), presence));
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_opener::init())
         .manage(Door::new(engine.clone()))
@@ -72,11 +76,26 @@ fn open() -> Result<(), Box<dyn Error>> {
     runtime.spawn(come_to_front(engine.clone(), app.handle().clone()));
     runtime.spawn(close_when_stopped(engine.clone(), app.handle().clone()));
     app.run_return(|_, _| {});
-    doors.abort();
+    socket.abort();
+    http.abort();
     runtime.block_on(engine.shutdown());
     // Only now may another engine have the folder.
     drop(lock);
     Ok(())
+}
+
+/// Serves MCP clients that come by HTTP. Without it the app is still of use, so a failure is told and no more.
+async fn serve_mcp(folders: Folders, engine: Engine, presence: Presence) {
+    let served = match HttpDoor::bind(&folders.runtime, folders.preferred_mcp_port()).await {
+        Ok(door) => {
+            engine.set_mcp_address(door.url(), door.token_file().to_owned());
+            door.serve(EngineTools::new(engine, presence)).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tell(&error);
+    }
 }
 
 /// Shows the window when somebody starts the app again or asks to see a channel.

@@ -25,10 +25,6 @@ impl Door {
         Self { engine, terminals: Arc::default() }
     }
 
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     async fn type_into(&self, id: &TerminalId, input: TerminalInput) -> Result<(), RpcError> {
         let terminal = self.terminals.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         let ended = || RpcError::new(ErrorCode::NotFound, "This terminal has ended.");

@@ -45,7 +45,7 @@ impl Computer {
     /// Gives a command this computer's environment.
     pub fn surround(&self, mut command: Command) -> Command {
         command.env_clear();
-        for name in ["PATH", "LANG", "TERM", "SSL_CERT_FILE", "SSL_CERT_DIR", "LLVM_PROFILE_FILE"] {
+        for name in ["PATH", "LANG", "TERM", "BERTH_SANDBOXD", "SSL_CERT_FILE", "SSL_CERT_DIR", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }

@@ -9,11 +9,11 @@ use berth_engine::front::lock::{EngineLock, Host, LockError};
 use berth_engine::front::presence::Presence;
 use berth_engine::front::socket;
 use berth_engine::{Engine, EngineConfig};
+use berth_mcp::EngineTools;
 use berth_mcp::http::HttpDoor;
 use tracing_subscriber::EnvFilter;
 
 use crate::Failure;
-use crate::tools::EngineTools;
 
 /// The exit code when another engine owns the data folder; `EX_TEMPFAIL` of sysexits.
 pub const HELD: u8 = 75;

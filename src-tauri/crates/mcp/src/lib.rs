@@ -13,6 +13,7 @@
 //! Deliberately not here: approvals (the engine decides), and resources, prompts or sampling.
 
 mod cut;
+mod engine;
 pub mod http;
 mod instructions;
 mod run;
@@ -21,5 +22,6 @@ mod server;
 mod toolbox;
 mod tools;
 
+pub use engine::EngineTools;
 pub use server::BerthServer;
 pub use toolbox::Toolbox;
