@@ -96,7 +96,6 @@ fn window(table: &mut Table) {
             .arg(binary("berth"))
             .env("DISPLAY", format!(":{}", number.trim()))
             .env("BERTH_LOG", "berth=info")
-            .env("WEBKIT_DISABLE_COMPOSITING_MODE", "1")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

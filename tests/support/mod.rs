@@ -119,7 +119,6 @@ impl Desk {
             .env("DISPLAY", format!(":{number}"))
             .env("TAURI_AUTOMATION", "true")
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
-            .env("WEBKIT_DISABLE_COMPOSITING_MODE", "1")
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let driver = Group::start(&mut session);
@@ -138,7 +137,12 @@ impl Desk {
         loop {
             let opened = Client::with_capabilities_and_connector(&address, &capabilities, connector.clone()).await;
             match opened {
-                Ok(client) => return Window { client },
+                Ok(client) => {
+                    let window = Window { client };
+                    // A size that is asked for before the window is on the screen is never answered.
+                    window.until("the page is there", "return document.querySelector('main') !== null").await;
+                    return window;
+                }
                 // One session at a time: the last one may be on its way out.
                 Err(error) if Instant::now() > deadline => panic!("the window did not open: {error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,

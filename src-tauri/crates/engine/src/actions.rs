@@ -346,7 +346,7 @@ pub fn tool_error(error: ToolError) -> RpcError {
     let code = match error.kind {
         ErrorKind::NotFound => ErrorCode::NotFound,
         ErrorKind::Conflict | ErrorKind::Exists => ErrorCode::Conflict,
-        ErrorKind::BadRequest | ErrorKind::IsFolder | ErrorKind::NotFolder | ErrorKind::TooLarge => {
+        ErrorKind::BadRequest | ErrorKind::NoMatch | ErrorKind::IsFolder | ErrorKind::NotFolder | ErrorKind::TooLarge => {
             ErrorCode::BadRequest
         }
         ErrorKind::PermissionDenied | ErrorKind::NoSpace | ErrorKind::Garbled | ErrorKind::Failed => ErrorCode::Failed,

@@ -124,7 +124,7 @@ impl Edit {
     fn missing(&self, bytes: &[u8]) -> ToolError {
         let what = self.at.display();
         let text = String::from_utf8_lossy(bytes);
-        let error = |why: String| ToolError::new(ErrorKind::Conflict, why);
+        let error = |why: String| ToolError::new(ErrorKind::NoMatch, why);
         if text.contains("\r\n") && !self.old.contains('\r') && text.replace("\r\n", "\n").contains(&self.old) {
             return error(format!(
                 "The lines of {what} end in CR LF, those of the text to replace in LF. Nothing was written."
@@ -151,7 +151,7 @@ impl Edit {
             lines.push("…".into());
         }
         ToolError::new(
-            ErrorKind::Conflict,
+            ErrorKind::NoMatch,
             format!(
                 "The text to replace stands more than once in {} (found {count} times, at lines {}). Nothing was written.",
                 self.at.display(),

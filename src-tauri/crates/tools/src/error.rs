@@ -5,8 +5,10 @@
 pub enum ErrorKind {
     /// The path, or the job, does not exist.
     NotFound,
-    /// The file is not what the caller believes: its version differs, or the text to replace is not there.
+    /// The file has changed since the caller read it.
     Conflict,
+    /// The text to replace is not in the file, or not there exactly once.
+    NoMatch,
     /// A file is wanted, and it is a folder; or a folder is full and nobody said to delete what is in it.
     IsFolder,
     /// A folder is wanted, and it is none.

@@ -142,7 +142,7 @@ fn about(kind: ErrorKind, what: &str, detail: &str, exit_code: i32) -> ToolError
         ErrorKind::NoSpace => error(format!("There is no space left for {what}. What was there before is kept."))
             .hint("Delete what is not needed, then try again."),
         ErrorKind::TooLarge => error(format!("{what} is too large for this.")),
-        ErrorKind::BadRequest => error(format!("{what} cannot be used like this{said}.")),
+        ErrorKind::BadRequest | ErrorKind::NoMatch => error(format!("{what} cannot be used like this{said}.")),
         ErrorKind::Garbled | ErrorKind::Failed => {
             error(format!("The action on {what} failed with exit code {exit_code}{said}."))
         }

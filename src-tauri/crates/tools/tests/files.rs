@@ -287,7 +287,7 @@ fn an_edit_changes_exactly_the_text_it_names() {
             version: None,
         };
         let error = edit(machine, home, &change("two", "2", false)).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Conflict);
+        assert_eq!(error.kind, ErrorKind::NoMatch);
         assert!(error.message.contains("at lines 2, 4"), "{error}");
         let applied = edit(machine, home, &change("two", "2", true)).unwrap();
         assert_eq!((applied.replaced, applied.added, applied.removed), (2, 2, 2));
