@@ -12,6 +12,10 @@ pub fn access(channel: &Channel, target: &SshTarget, identity: &Path) -> SshAcce
     let (way, socket) = match &target.endpoint {
         Endpoint::Unix(path) => (format!("ProxyCommand berthctl proxy {}", channel.name), path.display().to_string()),
         Endpoint::Tcp { host, port } => (format!("HostName {host}\n  Port {port}"), String::new()),
+        Endpoint::Command { program, arguments } => {
+            let words = std::iter::once(program.display().to_string()).chain(arguments.iter().cloned());
+            (format!("ProxyCommand {}", words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")), String::new())
+        }
     };
     // The key is known to Berth, so nobody has to be asked; no other known key counts.
     let config = format!(
@@ -23,4 +27,9 @@ pub fn access(channel: &Channel, target: &SshTarget, identity: &Path) -> SshAcce
         id = channel.id,
     );
     SshAccess { config, host, socket }
+}
+
+/// A word of a `ProxyCommand`, which a shell reads after `%` was replaced in it.
+fn quoted(word: &str) -> String {
+    String::from_utf8_lossy(&berth_tools::quote(word.replace('%', "%%").as_bytes())).into_owned()
 }

@@ -110,12 +110,10 @@ impl From<ProviderError> for RpcError {
 }
 
 /// Gives an [`io::Error`] the sentence and the path that a person needs.
-#[cfg(unix)]
 pub(crate) trait Doing<T> {
     fn doing(self, doing: &'static str, path: &std::path::Path) -> Result<T, ProviderError>;
 }
 
-#[cfg(unix)]
 impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     fn doing(self, doing: &'static str, path: &std::path::Path) -> Result<T, ProviderError> {
         self.map_err(|source| ProviderError::Io { doing, path: path.to_owned(), source: source.into() })

@@ -4,13 +4,24 @@
 //! goes over SSH and is none of its business. Today there is one: [`Local`], this computer. The trait comes with the
 //! second.
 
+#[cfg(unix)]
 pub mod egress;
 mod error;
+#[cfg_attr(windows, expect(dead_code, reason = "a part is for files of sandboxes, which are in WSL"))]
+mod files;
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "a part is for Linux only"))]
+mod layout;
 #[cfg(target_os = "linux")]
 mod local;
-#[cfg(not(target_os = "linux"))]
-#[path = "local/elsewhere.rs"]
-mod local;
+#[cfg(unix)]
+mod remove;
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "a part is for Linux only"))]
+mod sandboxd;
+#[cfg(any(target_os = "macos", all(test, target_os = "linux")))]
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "on Linux its pure parts are tested and nothing is run"))]
+mod seatbelt;
+#[cfg(any(windows, all(test, target_os = "linux")))]
+mod wsl;
 
 use std::path::PathBuf;
 
@@ -18,7 +29,12 @@ use berth_model::{ChannelId, NetworkMode};
 use berth_ssh::SshTarget;
 
 pub use error::ProviderError;
+#[cfg(target_os = "linux")]
 pub use local::{Limits, Local};
+#[cfg(target_os = "macos")]
+pub use seatbelt::Local;
+#[cfg(windows)]
+pub use wsl::Local;
 
 /// Where the local provider keeps its things.
 #[derive(Debug, Clone)]

@@ -20,18 +20,16 @@ mod bubblewrap;
 mod computer;
 mod keeper;
 mod launch;
-mod layout;
 mod limits;
 mod pasta;
 mod prepare;
 mod process;
 mod record;
-mod remove;
 mod seccomp;
 mod system;
 mod tools;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,19 +41,16 @@ use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard};
 
 use self::computer::Computer;
 use self::keeper::Keeper;
-use self::layout::{Layout, Places};
 use self::record::{Record, Running};
 use crate::egress::EgressOptions;
-use crate::error::Doing;
-use crate::{Found, LocalConfig, ProviderError, SandboxSpec, Started};
+use crate::layout::{Layout, Places};
+use crate::sandboxd::{self, Env};
+use crate::{Found, LocalConfig, ProviderError, SandboxSpec, Started, files, remove};
 
 pub use self::limits::Limits;
 
 /// A failure to isolate is looked into again after so long: the person may have mended it.
 const REMEMBER_FAILURE: Duration = Duration::from_secs(3);
-
-/// Variables by name.
-pub(crate) type Env = BTreeMap<String, String>;
 
 /// The provider of sandboxes on this computer. Cheap to clone; all clones are the same provider.
 ///
@@ -102,13 +97,10 @@ impl Local {
 
     /// The same, with a say in what leaves the sandboxes and in what they may take.
     pub fn with(config: LocalConfig, egress: EgressOptions, limits: Limits) -> Self {
-        let env: Env = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
         Self(Arc::new(Inner {
             layout: Layout { data: config.data_dir, runtime: config.runtime_dir },
             sandboxd: config.sandboxd,
-            env,
+            env: sandboxd::own_env(),
             root: nix::unistd::geteuid().is_root(),
             egress,
             limits,
@@ -122,7 +114,7 @@ impl Local {
     /// Whether sandboxes can be made here, and what is missing where not. Starts none.
     pub async fn info(&self) -> ProviderInfo {
         let problem = match self.computer().await {
-            Ok(_) => prepare::sandboxd(self.0.sandboxd.as_deref(), &self.0.env).err(),
+            Ok(_) => sandboxd::program(self.0.sandboxd.as_deref(), &self.0.env).err(),
             Err(error) => Some(error),
         };
         ProviderInfo {
@@ -179,26 +171,14 @@ impl Local {
         let places = self.0.layout.places(id)?;
         let _turn = self.turn(id).await;
         self.end(id, &places).await?;
-        let removing = "Deleting the sandbox's files";
-        let doomed = self.0.layout.doomed(id);
-        remove::tree(&doomed).await.doing(removing, &doomed)?;
-        if places.root.exists() {
-            std::fs::rename(&places.root, &doomed).doing(removing, &places.root)?;
-        }
-        for folder in [&places.socket_dir, &places.net_dir, &doomed] {
-            remove::tree(folder).await.doing(removing, folder)?;
-        }
+        remove::sandbox(&self.0.layout, id, &places).await?;
         lock(&self.0.turns).remove(id);
         Ok(())
     }
 
     /// The sandboxes that exist, running or asleep. Finishes deletions that were cut short.
     pub async fn list(&self) -> Vec<ChannelId> {
-        for leftover in self.0.layout.leftovers() {
-            if let Err(error) = remove::tree(&leftover).await {
-                tracing::warn!(path = %leftover.display(), %error, "what is left of a sandbox could not be deleted");
-            }
-        }
+        remove::leftovers(&self.0.layout).await;
         self.0.layout.ids()
     }
 
@@ -270,7 +250,7 @@ impl Local {
     /// Gives a sandbox that runs what it needs from this process.
     async fn adopt(&self, id: &ChannelId, places: &Places, running: &Running) -> Result<Started, ProviderError> {
         let identity = self.identity().await?;
-        let host_key = prepare::read_key(&places.host_key)?;
+        let host_key = files::read_key(&places.host_key)?;
         if !lock(&self.0.keepers).contains_key(id) {
             let account = prepare::account(&self.0, places);
             let keeper = self.keeper(id, places, running.egress, &account)?;
@@ -301,7 +281,7 @@ impl Local {
         Started {
             target: SshTarget {
                 endpoint: Endpoint::Unix(places.socket.clone()),
-                user: prepare::USER.into(),
+                user: sandboxd::USER.into(),
                 identity: identity.clone(),
                 host_key: HostKeyCheck::Pinned(host_key.public()),
             },

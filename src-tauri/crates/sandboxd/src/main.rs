@@ -3,11 +3,13 @@
 //! It reads one JSON object from standard input (see [`settings`]), takes its lock, listens on its socket, prints
 //! `ready` and closes standard output. From then on it serves SSH, reaps what is orphaned, leads the sandbox's web
 //! traffic out, and ends everything on SIGTERM or when the sandbox exceeds its limits.
+//! `sandboxd --connect SOCKET` is a client's way to that socket from outside (see [`connect`]).
 //!
 //! It isolates nothing: the namespaces it runs in are made by whoever starts it. It works outside of any, too.
 
-#![cfg(target_os = "linux")]
+#![cfg(unix)]
 
+mod connect;
 mod egress;
 mod processes;
 mod settings;
@@ -52,18 +54,22 @@ impl<T, E: Into<io::Error>> Attempt<T> for Result<T, E> {
 }
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        None => {}
-        Some("--version") => {
-            let written = writeln!(io::stdout(), "sandboxd {}", env!("CARGO_PKG_VERSION"));
-            return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let ended = match arguments[..] {
+        [] => start(),
+        ["--connect", socket] => {
+            connect::run(Path::new(socket)).attempt(format_args!("the connection to {socket} failed"))
         }
-        Some(_) => {
-            log("usage: sandboxd < settings.json | sandboxd --version");
+        ["--version"] => {
+            writeln!(io::stdout(), "sandboxd {}", env!("CARGO_PKG_VERSION")).attempt("could not say the version")
+        }
+        _ => {
+            log("usage: sandboxd < settings.json | sandboxd --connect SOCKET | sandboxd --version");
             return ExitCode::from(2);
         }
-    }
-    match start() {
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             log(failure);
@@ -116,7 +122,7 @@ async fn serve(settings: Settings, listener: UnixListener) -> Result<(), Failure
     let listener = tokio::net::UnixListener::from_std(listener).attempt("could not prepare the socket")?;
     let mut term = signal(SignalKind::terminate()).attempt("could not watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).attempt("could not watch for SIGINT")?;
-    processes::adopt_orphans();
+    processes::keep_orphans();
     let children = Children::reap().attempt("could not watch for ended processes")?;
     let server = Server::new(settings.server, children);
     if let Some(egress) = settings.egress {

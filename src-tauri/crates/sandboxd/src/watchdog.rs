@@ -1,4 +1,4 @@
-//! Ends the sandbox before it takes the computer with it, where no cgroup holds it.
+//! Ends the sandbox before it takes the computer with it, where no cgroup holds it. Only Linux tells of memory.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -99,7 +99,10 @@ fn temporary_files() -> u64 {
     }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let used = temporary_mounts(&mounts).into_iter().filter_map(|point| statvfs(point).ok());
-    used.map(|fs| (fs.blocks() - fs.blocks_free()) * fs.fragment_size()).sum()
+    // The numbers' types differ between systems.
+    let bytes =
+        used.map(|fs| u128::from(fs.blocks() - fs.blocks_free()) * u128::from(fs.fragment_size())).sum::<u128>();
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// Where the memory file systems of this namespace are mounted. One that shows only a folder of itself was bound from

@@ -46,6 +46,21 @@ fn a_hundred_megabytes_pass_both_ways_at_once_in_little_memory() {
 }
 
 #[test]
+fn a_client_gets_to_the_socket_through_the_program_itself() {
+    let sandbox = Sandbox::new();
+    let way = format!("ProxyCommand={} --connect {}", support::SANDBOXD, sandbox.socket().display());
+    let bytes = noise(4 * MEGABYTE);
+    let output = feed(sandbox.ssh(&["-o", &way, "box", "cat; exit 7"]), &bytes);
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    assert!(output.stdout == bytes);
+
+    let mut nowhere = std::process::Command::new(support::SANDBOXD);
+    nowhere.args(["--connect", "/nonexistent/socket"]);
+    let output = feed(nowhere, b"");
+    assert!(!output.status.success() && text(&output.stderr).contains("/nonexistent/socket"));
+}
+
+#[test]
 fn the_end_of_input_reaches_the_command_and_its_answer_comes_back() {
     let sandbox = Sandbox::new();
     let output = sandbox.run_with("wc -c; echo after", b"12345");

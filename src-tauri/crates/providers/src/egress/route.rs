@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::AllowList;
 use super::target::{Host, Target};
-use super::upstream::{Upstream, Upstreams, UnusableProxy};
+use super::upstream::{UnusableProxy, Upstream, Upstreams};
 
 const RESOLVE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(30);

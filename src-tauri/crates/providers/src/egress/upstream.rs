@@ -71,11 +71,7 @@ impl Upstreams {
         self.choose(&self.http, target)
     }
 
-    fn choose<'a>(
-        &self,
-        setting: &'a Option<Setting>,
-        target: &Target,
-    ) -> Result<Option<&'a Upstream>, UnusableProxy> {
+    fn choose<'a>(&self, setting: &'a Option<Setting>, target: &Target) -> Result<Option<&'a Upstream>, UnusableProxy> {
         if self.exempt.iter().any(|exempt| exempt.covers(target)) {
             return Ok(None);
         }

@@ -45,7 +45,7 @@ impl Computer {
             Err(reason) => pasta::is_lasting(reason),
         };
         if lasting && let Ok(text) = serde_json::to_vec(self) {
-            let _ = super::record::replace(path, &text);
+            let _ = crate::files::replace(path, &text);
         }
     }
 
@@ -192,7 +192,11 @@ fn basis(env: &Env, account: &Account) -> String {
         let meta = path.as_ref().and_then(|path| fs::metadata(path).ok());
         meta.map(|meta| (path, meta.ino(), meta.len(), meta.mtime(), meta.permissions().mode()))
     };
-    let switches = ["kernel/apparmor_restrict_unprivileged_userns", "kernel/unprivileged_userns_clone", "user/max_user_namespaces"];
+    let switches = [
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "kernel/unprivileged_userns_clone",
+        "user/max_user_namespaces",
+    ];
     let runtime = env.get("XDG_RUNTIME_DIR").map(|folder| Path::new(folder).join("systemd/private").exists());
     let rests = (
         process::boot_id(),
@@ -208,10 +212,12 @@ fn basis(env: &Env, account: &Account) -> String {
 /// Where a program is. The folders of system programs are not on everyone's PATH.
 pub(super) fn program(env: &Env, name: &str) -> Option<PathBuf> {
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
-    let folders = std::env::split_paths(path).chain(["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"].map(PathBuf::from));
-    folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(|path| {
-        fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    })
+    let folders =
+        std::env::split_paths(path).chain(["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"].map(PathBuf::from));
+    folders
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|path| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
 }
 
 /// What a program printed, what it complained of, and whether it succeeded in time.
@@ -239,7 +245,10 @@ mod tests {
 
     #[test]
     fn each_way_to_forbid_namespaces_has_its_mend() {
-        let (text, mend) = reason("bwrap: setting up uid map: Permission denied", Some(("kernel/apparmor_restrict_unprivileged_userns", "1")));
+        let (text, mend) = reason(
+            "bwrap: setting up uid map: Permission denied",
+            Some(("kernel/apparmor_restrict_unprivileged_userns", "1")),
+        );
         assert!(text.contains("AppArmor") && text.contains("uid map") && mend.contains("/etc/apparmor.d/bwrap"));
         let (_, mend) = reason("", Some(("kernel/unprivileged_userns_clone", "0")));
         assert!(mend.contains("unprivileged_userns_clone=1"));

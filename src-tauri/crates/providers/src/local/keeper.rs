@@ -8,12 +8,12 @@ use tokio::net::UnixListener;
 use tokio::process::Child;
 use tokio::task::JoinSet;
 
-use super::layout::Places;
 use super::record::Running;
-use super::{Account, Inner, launch, pasta};
-use crate::ProviderError;
+use super::{Account, Inner, pasta};
 use crate::egress::Proxy;
 use crate::error::Doing;
+use crate::layout::Places;
+use crate::{ProviderError, files};
 
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -61,7 +61,7 @@ impl Keeper {
                 if !first.is_alive() {
                     break;
                 }
-                let _ = launch::bound_log(&log);
+                let _ = files::bound_log(&log);
             }
             if let Some(pasta) = pasta::daemon(&pasta_pid) {
                 let _ = pasta.end().await;

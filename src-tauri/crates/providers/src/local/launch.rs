@@ -5,29 +5,27 @@
 //! first process, which is written down while that process waits for its settings; then it gets them and says `ready`.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::layout::Places;
 use super::limits::{Holder, Limits};
 use super::pasta::{self, Pasta};
 use super::process::Process;
 use super::{Account, Env};
 use crate::ProviderError;
 use crate::error::Doing;
+use crate::files::{last_words, open_log};
+use crate::layout::Places;
+use crate::sandboxd::Settings;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How much of the log is told when a start fails.
-const LAST_WORDS: u64 = 2000;
 
 /// What the shell does on the way: it can close and open descriptors and lower limits, which no safe Rust can between
 /// fork and exec. What this process inherited from its own parent must not be inherited by a sandbox; closing
@@ -58,33 +56,6 @@ pub(super) struct Launch<'a> {
     pub(super) unit: String,
     pub(super) pasta: Option<&'a Pasta>,
     pub(super) settings: Settings<'a>,
-}
-
-/// What `sandboxd` reads from its standard input.
-#[derive(Serialize)]
-pub(super) struct Settings<'a> {
-    pub(super) socket: String,
-    pub(super) lock: String,
-    pub(super) host_key: &'a str,
-    pub(super) authorized_keys: [String; 1],
-    pub(super) user: &'a str,
-    pub(super) home: &'a str,
-    pub(super) shell: &'a str,
-    pub(super) env: Env,
-    pub(super) egress: Option<Forwarder>,
-    pub(super) limits: Option<Watched>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Forwarder {
-    pub(super) listen: &'static str,
-    pub(super) socket: String,
-}
-
-#[derive(Serialize)]
-pub(super) struct Watched {
-    pub(super) memory_bytes: u64,
-    pub(super) tasks: u64,
 }
 
 /// Why a launch failed.
@@ -208,29 +179,4 @@ async fn read_info(stdout: &mut BufReader<ChildStdout>) -> Option<i32> {
 async fn end(mut child: Child) {
     let _ = timeout(Duration::from_millis(500), child.wait()).await;
     let _ = child.kill().await;
-}
-
-/// Opens the log to append to, and keeps it from growing from start to start.
-fn open_log(path: &Path) -> io::Result<File> {
-    bound_log(path)?;
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
-}
-
-/// Empties a log that has become large. Whoever writes it appends, hence goes on at its new end.
-pub(super) fn bound_log(path: &Path) -> io::Result<()> {
-    const LARGE: u64 = 1 << 20;
-    match OpenOptions::new().write(true).open(path) {
-        Ok(file) if file.metadata()?.len() > LARGE => file.set_len(0),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn last_words(log: &mut File, begin: u64) -> String {
-    let end = log.seek(SeekFrom::End(0)).unwrap_or(0);
-    let mut bytes = Vec::new();
-    let _ = log.seek(SeekFrom::Start(begin.max(end.saturating_sub(LAST_WORDS))));
-    let _ = log.take(LAST_WORDS).read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).trim().to_owned()
 }

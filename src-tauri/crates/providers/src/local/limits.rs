@@ -56,7 +56,8 @@ impl Limits {
             Holder::Watchdog => None,
         };
         let Some(manager) = manager else { return ["nice", "-n", "5"].map(String::from).to_vec() };
-        let mut words = ["systemd-run", manager, "--scope", "--quiet", "--collect", "--unit", unit].map(String::from).to_vec();
+        let mut words =
+            ["systemd-run", manager, "--scope", "--quiet", "--collect", "--unit", unit].map(String::from).to_vec();
         for property in [
             format!("MemoryMax={}", self.memory),
             "MemorySwapMax=0".to_owned(),
@@ -106,7 +107,10 @@ mod tests {
     #[test]
     fn limits_in_words() {
         let text = Limits { memory: 12 * GIB, tasks: 4096 }.text();
-        assert!(text.starts_with("12 GB of memory, ") && text.ends_with(" after everything else, 4096 tasks"), "{text}");
+        assert!(
+            text.starts_with("12 GB of memory, ") && text.ends_with(" after everything else, 4096 tasks"),
+            "{text}"
+        );
         assert_eq!(size(3 * GIB / 2), "1.5 GB");
         assert_eq!(size(GIB / 2), "512 MB");
     }

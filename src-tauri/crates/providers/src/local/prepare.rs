@@ -4,7 +4,7 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use berth_model::NetworkMode;
@@ -12,16 +12,16 @@ use berth_ssh::Identity;
 
 use super::bubblewrap::{self, Spec};
 use super::computer::Computer;
-use super::launch::{Forwarder, Launch, Settings, Watched};
-use super::layout::Places;
+use super::launch::Launch;
 use super::limits::Holder;
 use super::system::{self, System};
-use super::{Account, Env, Inner, pasta, record, seccomp};
+use super::{Account, Env, Inner, pasta, seccomp};
 use crate::error::Doing;
+use crate::files::{key, private};
+use crate::layout::Places;
+use crate::sandboxd::{self, Forwarder, Settings, USER, Watched};
 use crate::{ProviderError, SandboxSpec};
 
-/// The user inside.
-pub(super) const USER: &str = "dev";
 /// Where the way out listens, inside. An address of loopback that no program takes by chance.
 const FORWARDER: &str = "127.100.0.1:3128";
 /// The first of 65,536 users that root gives to sandboxes: far above those of people, and of containers by default.
@@ -49,7 +49,7 @@ pub(super) fn prepare(
     let account = account(inner, places);
     folders(inner, places, &account)?;
     let sandboxd = install_sandboxd(inner)?;
-    let (host_key, host_key_text) = host_key(&places.host_key)?;
+    let (host_key, host_key_text) = key(&places.host_key)?;
     let filter = seccomp::filter();
     let doing = "Writing the sandbox's files";
     if fs::read(&places.filter).ok().as_ref() != Some(&filter) {
@@ -116,7 +116,7 @@ impl Prepared {
                 shell: self.system.shell,
                 env: self.env(network, egress, &inner.env),
                 egress: egress.then(|| Forwarder {
-                    listen: FORWARDER,
+                    listen: FORWARDER.into(),
                     socket: format!("{}/egress.sock", bubblewrap::NET),
                 }),
                 limits: (computer.holder == Holder::Watchdog)
@@ -128,9 +128,9 @@ impl Prepared {
     fn env(&self, network: NetworkMode, egress: bool, computer: &Env) -> Env {
         let mut env = self.system.env.clone();
         if egress {
-            env.extend(system::proxied_env(FORWARDER));
+            env.extend(sandboxd::proxied_env(FORWARDER));
         } else if network == NetworkMode::Host {
-            env.extend(system::open_proxies(computer));
+            env.extend(sandboxd::open_proxies(computer));
         }
         env
     }
@@ -209,10 +209,6 @@ fn passable(folder: &Path, root: bool) -> Result<(), ProviderError> {
     Ok(())
 }
 
-fn private(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
 fn own(path: &Path, account: &Account) -> io::Result<()> {
     match account {
         Account::Person => Ok(()),
@@ -220,24 +216,11 @@ fn own(path: &Path, account: &Account) -> io::Result<()> {
     }
 }
 
-/// Where `sandboxd` is: as configured, as the environment says, or beside this program.
-pub(super) fn sandboxd(configured: Option<&Path>, env: &Env) -> Result<PathBuf, ProviderError> {
-    let beside = || {
-        let program = std::env::current_exe().unwrap_or_default();
-        program.with_file_name("sandboxd")
-    };
-    let path = configured
-        .map(Path::to_owned)
-        .or_else(|| env.get("BERTH_SANDBOXD").map(PathBuf::from))
-        .unwrap_or_else(beside);
-    if path.is_file() { Ok(path) } else { Err(ProviderError::NoSandboxd { looked_for: path }) }
-}
-
 /// Copies `sandboxd` to the data folder: where it was installed may be out of the reach of a sandbox's user, or, being
 /// an AppImage, vanish with the app while sandboxes run on.
 fn install_sandboxd(inner: &Inner) -> Result<PathBuf, ProviderError> {
     let doing = "Installing the program that runs in sandboxes";
-    let source = sandboxd(inner.sandboxd.as_deref(), &inner.env)?;
+    let source = sandboxd::program(inner.sandboxd.as_deref(), &inner.env)?;
     let meta = fs::metadata(&source).doing(doing, &source)?;
     let folder = inner.layout.programs();
     let installed = folder.join(format!("sandboxd-{}-{}-{}", meta.len(), meta.mtime(), meta.mtime_nsec()));
@@ -263,25 +246,7 @@ pub(super) fn client_key(inner: &Inner) -> Result<Identity, ProviderError> {
     if let Some(folder) = path.parent() {
         private(folder).doing("Making the folder for keys", folder)?;
     }
-    host_key(&path).map(|(key, _)| key)
-}
-
-/// The key in a file, which is made where it is missing; and its text.
-fn host_key(path: &Path) -> Result<(Identity, String), ProviderError> {
-    let bad = |source| ProviderError::Key { path: path.to_owned(), source };
-    if !path.exists() {
-        let text = Identity::generate().and_then(|key| key.to_openssh()).map_err(|error| bad(Box::new(error)))?;
-        record::replace(path, text.as_bytes()).doing("Writing a key", path)?;
-    }
-    let text = fs::read_to_string(path).doing("Reading a key", path)?;
-    let key = Identity::from_openssh(&text).map_err(|error| bad(Box::new(error)))?;
-    Ok((key, text))
-}
-
-/// The key in a file.
-pub(super) fn read_key(path: &Path) -> Result<Identity, ProviderError> {
-    let text = fs::read_to_string(path).doing("Reading a key", path)?;
-    Identity::from_openssh(&text).map_err(|error| ProviderError::Key { path: path.to_owned(), source: Box::new(error) })
+    key(&path).map(|(key, _)| key)
 }
 
 fn resolv_conf(network: NetworkMode) -> String {

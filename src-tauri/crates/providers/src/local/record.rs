@@ -2,17 +2,15 @@
 //! gives up when nobody tells it: so nothing runs that no record knows, whenever Berth is killed.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use berth_model::NetworkMode;
 use serde::{Deserialize, Serialize};
 
-use super::layout::Places;
 use super::process::Process;
-use crate::ProviderError;
-use crate::error::Doing;
+use crate::layout::Places;
+use crate::{ProviderError, files};
 
 /// A sandbox, as written down.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -38,29 +36,12 @@ pub(super) struct Running {
 impl Record {
     /// The record, if there is one.
     pub(super) fn read(places: &Places) -> Result<Option<Self>, ProviderError> {
-        let path = &places.record;
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).doing("Reading what is known of the sandbox", path),
-        };
-        serde_json::from_slice(&text).map(Some).map_err(|source| ProviderError::Record { path: path.clone(), source })
+        files::read_record(&places.record)
     }
 
     pub(super) fn write(&self, places: &Places) -> Result<(), ProviderError> {
-        let path = &places.record;
-        let text = serde_json::to_vec(self).map_err(|source| ProviderError::Record { path: path.clone(), source })?;
-        replace(path, &text).doing("Writing down what is known of the sandbox", path)
+        files::write_record(&places.record, self)
     }
-}
-
-/// Writes a private file so that whoever reads it finds the old or the new content.
-pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let _ = fs::remove_file(&fresh);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(content)?;
-    fs::rename(&fresh, path)
 }
 
 /// The sandbox that holds the lock, where the record of it was lost.

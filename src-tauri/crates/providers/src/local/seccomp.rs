@@ -112,8 +112,11 @@ pub(super) fn filter() -> Vec<u8> {
 /// On other processors sandboxes run with their namespaces alone.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn filter() -> Vec<u8> {
-    [LOAD, RETURN].map(|code| Instruction { code, if_true: 0, if_false: 0, value: if code == RETURN { ALLOW } else { 0 } })
-        .iter().flat_map(Instruction::to_bytes).collect()
+    [LOAD, RETURN]
+        .map(|code| Instruction { code, if_true: 0, if_false: 0, value: if code == RETURN { ALLOW } else { 0 } })
+        .iter()
+        .flat_map(Instruction::to_bytes)
+        .collect()
 }
 
 impl Instruction {

@@ -121,8 +121,7 @@ impl System {
         let mut inside = Env::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
         inside.extend(LOCALE.iter().filter_map(|name| Some(((*name).to_owned(), env.get(*name)?.clone()))));
         inside.extend(tools.env.iter().map(|(name, value)| ((*name).to_owned(), text(value))));
-        let path: Vec<String> =
-            tools.path.iter().map(|path| text(path)).chain([SYSTEM_PATH.to_owned()]).collect();
+        let path: Vec<String> = tools.path.iter().map(|path| text(path)).chain([SYSTEM_PATH.to_owned()]).collect();
         inside.insert("PATH".into(), path.join(":"));
         let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
         Self { mounts, env: inside, shell }
@@ -287,27 +286,6 @@ impl Account {
         });
         barred.map(Path::to_owned)
     }
-}
-
-const PROXIES: [&str; 6] = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
-const NO_PROXIES: [&str; 2] = ["no_proxy", "NO_PROXY"];
-
-/// The computer's own proxy settings, where there is no password in them.
-pub(super) fn open_proxies(computer: &Env) -> impl Iterator<Item = (String, String)> {
-    let settings = PROXIES.into_iter().chain(NO_PROXIES).filter_map(|name| computer.get_key_value(name));
-    settings.filter(|(_, value)| !value.contains('@')).map(|(name, value)| (name.clone(), value.clone()))
-}
-
-/// The variables that lead programs through the proxy at `address`.
-pub(super) fn proxied_env(address: &str) -> impl Iterator<Item = (String, String)> {
-    let proxy = format!("http://{address}");
-    let local = "localhost,127.0.0.1,127.0.0.0/8,::1,.localhost".to_owned();
-    PROXIES
-        .map(|name| (name.to_owned(), proxy.clone()))
-        .into_iter()
-        .chain(NO_PROXIES.map(|name| (name.to_owned(), local.clone())))
-        // Node's own fetch and http follow the variables only when told to.
-        .chain([("NODE_USE_ENV_PROXY".to_owned(), "1".to_owned())])
 }
 
 /// Where the forwarder's other end is, inside.

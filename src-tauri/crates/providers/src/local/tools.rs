@@ -96,8 +96,12 @@ impl HomeTools {
         let installs = home.join(".local/share/mise/installs");
         let mut tools: Vec<PathBuf> = entries(&installs).collect();
         tools.sort();
-        let programs: Vec<PathBuf> =
-            tools.iter().filter_map(|tool| choose(tool, None)).map(|tool| tool.join("bin")).filter(|bin| bin.is_dir()).collect();
+        let programs: Vec<PathBuf> = tools
+            .iter()
+            .filter_map(|tool| choose(tool, None))
+            .map(|tool| tool.join("bin"))
+            .filter(|bin| bin.is_dir())
+            .collect();
         if !programs.is_empty() {
             self.shown.push(installs);
             self.path.extend(programs);

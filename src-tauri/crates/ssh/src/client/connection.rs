@@ -6,9 +6,12 @@ use std::time::Duration;
 use russh::client::{self, Handle, Msg};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, Disconnect};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 
+use super::command::Program;
 use super::error::SshError;
 use super::target::{Endpoint, HostKeyCheck, SshTarget};
 
@@ -19,6 +22,8 @@ const CONNECT: Duration = Duration::from_secs(15);
 pub(crate) struct Connection {
     handle: Handle<Handler>,
     closed: watch::Receiver<bool>,
+    /// Ends with the connection.
+    _program: Option<Program>,
 }
 
 impl Connection {
@@ -40,12 +45,28 @@ impl Connection {
         let (close, closed) = watch::channel(false);
         let HostKeyCheck::Pinned(expected) = &target.host_key;
         let handler = Handler { expected: expected.clone(), refused: None, close };
+        let mut program = None;
         let mut handle = match &target.endpoint {
+            #[cfg(unix)]
             Endpoint::Unix(path) => client::connect_stream(config, UnixStream::connect(path).await?, handler).await?,
+            #[cfg(not(unix))]
+            Endpoint::Unix(_) => {
+                return Err(SshError::NotConnected { reason: "this computer has no Unix sockets".into() });
+            }
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 client::connect_stream(config, stream, handler).await?
+            }
+            Endpoint::Command { program: path, arguments } => {
+                let (started, stream) = Program::start(path, arguments)?;
+                match client::connect_stream(config, stream, handler).await {
+                    Ok(handle) => {
+                        program = Some(started);
+                        handle
+                    }
+                    Err(error) => return Err(started.explain(error).await),
+                }
             }
         };
         let hash = match target.identity.0.algorithm().is_rsa() {
@@ -56,7 +77,7 @@ impl Connection {
         if !handle.authenticate_publickey(&target.user, key).await?.success() {
             return Err(SshError::Refused);
         }
-        Ok(Self { handle, closed })
+        Ok(Self { handle, closed, _program: program })
     }
 
     pub(crate) async fn channel(&self) -> Result<Channel<Msg>, SshError> {

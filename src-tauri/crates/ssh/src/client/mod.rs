@@ -1,6 +1,7 @@
 //! The client half: one [`Session`] to one machine.
 
 mod capture;
+mod command;
 mod connection;
 mod error;
 mod frame;

@@ -215,7 +215,11 @@ async fn supervise(inner: Arc<Inner>) {
             }
             Err(error) => {
                 attempt += 1;
-                let reason = error.to_string();
+                let reason = match error {
+                    // Whoever waits is told so in these words again.
+                    SshError::NotConnected { reason } => reason,
+                    error => error.to_string(),
+                };
                 inner.state.send_replace(SessionState::Reconnecting { attempt, reason });
             }
         }

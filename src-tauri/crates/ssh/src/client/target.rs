@@ -31,6 +31,13 @@ pub enum Endpoint {
         /// Port.
         port: u16,
     },
+    /// A program whose standard input and output are the connection: OpenSSH's `ProxyCommand`.
+    Command {
+        /// The program.
+        program: PathBuf,
+        /// Its arguments as they are: no shell reads them.
+        arguments: Vec<String>,
+    },
 }
 
 /// A private key. Shown as nothing.

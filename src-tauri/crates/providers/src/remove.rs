@@ -4,12 +4,40 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
+use berth_model::ChannelId;
 use tokio::process::Command;
+
+use crate::ProviderError;
+use crate::error::Doing;
+use crate::layout::{Layout, Places};
+
+/// Deletes all that lies in a sandbox's folders.
+pub(crate) async fn sandbox(layout: &Layout, id: &ChannelId, places: &Places) -> Result<(), ProviderError> {
+    let removing = "Deleting the sandbox's files";
+    let doomed = layout.doomed(id);
+    tree(&doomed).await.doing(removing, &doomed)?;
+    if places.root.exists() {
+        std::fs::rename(&places.root, &doomed).doing(removing, &places.root)?;
+    }
+    for folder in [&places.socket_dir, &places.net_dir, &doomed] {
+        tree(folder).await.doing(removing, folder)?;
+    }
+    Ok(())
+}
+
+/// Finishes deletions that were cut short.
+pub(crate) async fn leftovers(layout: &Layout) {
+    for leftover in layout.leftovers() {
+        if let Err(error) = tree(&leftover).await {
+            tracing::warn!(path = %leftover.display(), %error, "what is left of a sandbox could not be deleted");
+        }
+    }
+}
 
 /// Deletes a folder with everything in it, however deep and whatever its modes: a tool may have left folders that even
 /// their owner may not write to (Go's module cache), and a sandbox may have left worse. The system's own `rm` does it
 /// without a stack or a descriptor for each level.
-pub(super) async fn tree(path: &Path) -> io::Result<()> {
+async fn tree(path: &Path) -> io::Result<()> {
     if std::fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
@@ -22,7 +50,9 @@ pub(super) async fn tree(path: &Path) -> io::Result<()> {
 }
 
 async fn rm(path: &Path) -> io::Result<()> {
-    run(Command::new("rm").args(["-rf", "--one-file-system", "--"]).arg(path)).await
+    // Only GNU's knows the word; elsewhere a sandbox has no way to mount anything.
+    let bounded = cfg!(target_os = "linux").then_some("--one-file-system");
+    run(Command::new("rm").arg("-rf").args(bounded).arg("--").arg(path)).await
 }
 
 async fn run(command: &mut Command) -> io::Result<()> {

@@ -7,7 +7,7 @@ use berth_model::ChannelId;
 use crate::ProviderError;
 
 /// The kernel's limit for a Unix socket's path, with its final NUL.
-const SOCKET_PATH: usize = 108;
+const SOCKET_PATH: usize = if cfg!(target_os = "linux") { 108 } else { 104 };
 
 /// The provider's folders.
 #[derive(Debug, Clone)]
