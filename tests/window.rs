@@ -11,10 +11,10 @@ use support::{Desk, Window};
 async fn first_five_minutes() {
     let desk = Desk::new();
     let window = desk.open().await;
-    size(&window, 1280, 800).await;
+    window.size(1280, 800).await;
 
     window.element("//h1[contains(., 'What are you working on?')]").await;
-    shots(&desk, &window, "welcome").await;
+    window.shots(&desk, "welcome").await;
     let name = window.element("//input[@aria-label='Channel name']").await;
     name.clear().await.expect("empty");
     name.send_keys("harbour").await.expect("typed");
@@ -22,7 +22,8 @@ async fn first_five_minutes() {
     window.click("//button[contains(., 'Create channel')]").await;
 
     window.preview_shows("A place to tie up").await;
-    shots(&desk, &window, "preview").await;
+    assert_eq!(window.in_preview("return typeof __TAURI_INTERNALS__ + typeof __TAURI__").await, "undefinedundefined");
+    window.shots(&desk, "preview").await;
 
     say(&window, "The first words in this channel").await;
     say(&window, "/run echo hi > a.txt").await;
@@ -35,7 +36,7 @@ async fn first_five_minutes() {
             "return document.querySelector('.cm-content')?.innerText.includes('hi') ?? false",
         )
         .await;
-    shots(&desk, &window, "files").await;
+    window.shots(&desk, "files").await;
     let editor = window.element("//*[contains(@class, 'cm-content')]").await;
     editor.click().await.expect("in the editor");
     editor.send_keys(&(Key::Control + "\u{E010}")).await.expect("at the end");
@@ -59,18 +60,22 @@ async fn first_five_minutes() {
              return seen.includes('edited here') && seen.includes('done-42')",
         )
         .await;
-    shots(&desk, &window, "terminal").await;
+    window.shots(&desk, "terminal").await;
+
+    // A second start brings the first one's window to the front, and ends.
+    let again = tokio::task::block_in_place(|| desk.program("berth").status()).expect("it runs");
+    assert!(again.success());
 
     desk.kill(window).await;
     let window = desk.open().await;
-    size(&window, 1280, 800).await;
+    window.size(1280, 800).await;
     window.element("//*[contains(., 'The first words in this channel')]").await;
     window.element("//*[contains(., 'echo hi > a.txt')]").await;
     open_tab(&window, "Preview").await;
     window.preview_shows("A place to tie up").await;
     open_tab(&window, "Files").await;
     window.element("//*[@role='treeitem'][contains(., 'a.txt')]").await;
-    shots(&desk, &window, "again").await;
+    window.shots(&desk, "again").await;
     window.client.close().await.expect("closed");
 }
 
@@ -86,23 +91,4 @@ async fn say(window: &Window, text: &str) {
 
 async fn open_tab(window: &Window, name: &str) {
     window.click(&format!("//*[@role='tab'][contains(., '{name}')]")).await;
-}
-
-async fn size(window: &Window, width: u32, height: u32) {
-    window.client.set_window_size(width, height).await.expect("sized");
-}
-
-/// Both themes, at the two sizes that must look right.
-async fn shots(desk: &Desk, window: &Window, name: &str) {
-    if std::env::var_os("BERTH_SHOTS").is_none() {
-        return;
-    }
-    for (width, height) in [(1280, 800), (1920, 1080)] {
-        size(window, width, height).await;
-        for theme in ["light", "dark"] {
-            desk.computer.call("settings.set", json!({ "theme": theme, "space_name": "My space" }));
-            window.shot(&format!("{name}-{theme}-{width}")).await;
-        }
-    }
-    size(window, 1280, 800).await;
 }

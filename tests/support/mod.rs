@@ -17,6 +17,18 @@ use tempfile::TempDir;
 /// How long anything on a busy machine with two cores may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Finds what keeps people out of a page; its rules are those of WCAG 2.2 AA.
+const AXE: &str = include_str!("../../ui/node_modules/axe-core/axe.min.js");
+const AXE_RUN: &str = "
+    const done = arguments[arguments.length - 1];
+    const runOnly = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    // Colours on their way from one theme to the other are nobody's to judge; a preview's page is not ours.
+    Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => null)))
+      .then(() => axe.run(document, { runOnly, iframes: false }))
+      .then(({ violations }) => done(violations.map(({ id, nodes }) =>
+        `${id}: ${nodes.slice(0, 3).map((node) => `${node.target} ${node.any[0]?.message ?? node.failureSummary}`)}`)))
+      .catch((error) => done([String(error)]));";
+
 /// A data folder of its own, and the programs that were built.
 pub struct Computer {
     folder: TempDir,
@@ -91,6 +103,7 @@ pub fn binary(name: &str) -> PathBuf {
 pub struct Desk {
     driver: Group,
     display: Group,
+    screen: String,
     port: u16,
     /// Last: its drop needs the engine, which the others' end may end.
     pub computer: Computer,
@@ -106,7 +119,7 @@ impl Desk {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
         );
-        let number = display.first_line();
+        let screen = format!(":{}", display.first_line());
         let port = free_port();
         let mut session = computer.surround(Command::new("dbus-run-session"));
         session
@@ -116,14 +129,14 @@ impl Desk {
                  exec WebKitWebDriver --host=127.0.0.1 --port=\"$0\"",
             )
             .arg(port.to_string())
-            .env("DISPLAY", format!(":{number}"))
+            .env("DISPLAY", &screen)
             .env("TAURI_AUTOMATION", "true")
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let driver = Group::start(&mut session);
         until("the WebDriver listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { driver, display, port, computer }
+        Self { driver, display, screen, port, computer }
     }
 
     /// Starts the app and gives its window.
@@ -148,6 +161,13 @@ impl Desk {
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }
         }
+    }
+
+    /// A program of Berth's on this desk: with its display, and with no session bus.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = self.computer.program(name);
+        command.env("DISPLAY", &self.screen);
+        command
     }
 
     /// Ends the app as a crash would.
@@ -263,6 +283,46 @@ impl Window {
                 panic!("not in time: {what} ({so:?})\n{}", self.text().await);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What a script returns inside the preview's frame, as text.
+    pub async fn in_preview(&self, script: &str) -> String {
+        self.client.enter_frame(0).await.expect("the frame");
+        let said = self.client.execute(script, Vec::new()).await.expect("the script");
+        self.client.enter_parent_frame().await.expect("the page");
+        said.as_str().map_or_else(|| said.to_string(), str::to_owned)
+    }
+
+    /// Gives the window a size.
+    pub async fn size(&self, width: u32, height: u32) {
+        self.client.set_window_size(width, height).await.expect("sized");
+    }
+
+    /// Leaves screenshots in both themes, at the two sizes that must look right; does nothing without `BERTH_SHOTS`.
+    pub async fn shots(&self, desk: &Desk, name: &str) {
+        if std::env::var_os("BERTH_SHOTS").is_none() {
+            return;
+        }
+        for (width, height) in [(1280, 800), (1920, 1080)] {
+            self.size(width, height).await;
+            for theme in ["light", "dark"] {
+                desk.computer.call("settings.set", json!({ "theme": theme, "space_name": "My space" }));
+                self.shot(&format!("{name}-{theme}-{width}")).await;
+            }
+        }
+        self.size(1280, 800).await;
+    }
+
+    /// Fails where axe finds something that keeps people out, in either theme.
+    pub async fn is_open_to_all(&self, desk: &Desk, room: &str) {
+        for theme in ["light", "dark"] {
+            desk.computer.call("settings.set", json!({ "theme": theme, "space_name": "My space" }));
+            let themed = format!("return document.documentElement.dataset.theme === '{theme}'");
+            self.until("the theme is chosen", &themed).await;
+            self.client.execute(AXE, Vec::new()).await.expect("axe loads");
+            let found = self.client.execute_async(AXE_RUN, Vec::new()).await.expect("axe runs");
+            assert_eq!(found, json!([]), "{room} in the {theme} theme");
         }
     }
 
