@@ -26,7 +26,6 @@ const PIXELS =
 
 export class DiskBackend extends FixtureBackend {
   readonly disk = new Map<string, Node>();
-  readonly opened: string[] = [];
   /** Every command, by name. */
   readonly calls: string[] = [];
   readonly typed: string[] = [];
@@ -120,11 +119,6 @@ export class DiskBackend extends FixtureBackend {
       resize: () => undefined,
       close: () => undefined,
     });
-  }
-
-  override openExternal(url: string): Promise<void> {
-    this.opened.push(url);
-    return Promise.resolve();
   }
 
   #put(path: string, text: string, entry = entryOf(path.replace(/^.*\//, ''))): void {
