@@ -4,6 +4,13 @@ import type { Tone } from '$lib/kit/tone';
 
 export type PrimaryAction = 'sleep' | 'wake' | 'retry';
 
+/** What the button for it says, wherever it stands. */
+export const ACTION_WORDS: Record<PrimaryAction, string> = {
+  sleep: 'Sleep',
+  wake: 'Wake up',
+  retry: 'Try again',
+};
+
 export interface StateWords {
   word: string;
   tone: Tone;
