@@ -120,8 +120,12 @@ export class Space {
     return true;
   }
 
-  /** A channel as a command returned it, before its event arrives. */
-  put(channel: Channel): void {
+  /** A channel as a command returned it. Where it is known already, its events tell what is newer. */
+  add(channel: Channel): void {
+    if (!this.channel(channel.id)) this.channels = [...this.channels, channel];
+  }
+
+  #put(channel: Channel): void {
     const at = this.channels.findIndex(({ id }) => id === channel.id);
     this.channels = at < 0 ? [...this.channels, channel] : this.channels.with(at, channel);
   }
@@ -129,7 +133,7 @@ export class Space {
   #applyBody(body: EventBody): void {
     switch (body.kind) {
       case 'channel':
-        return this.put(body.channel);
+        return this.#put(body.channel);
       case 'channel_removed':
         this.channels = this.channels.filter(({ id }) => id !== body.id);
         this.#timelines.delete(body.id);

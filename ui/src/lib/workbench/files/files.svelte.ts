@@ -3,9 +3,10 @@
  * channel, so that nothing typed is lost when its panel leaves the screen.
  */
 import { type Backend, CallError, type Channel, type ChannelId } from '$lib/api';
+import { shown } from '$lib/kit/shown';
 import { OpenFile } from '../editor/open-file.svelte';
 import { editing } from '../editor/setup';
-import { copyName, shown } from './names';
+import { copyName } from './names';
 import { isWithin, join, moved, nameOf, parentOf, shellWord } from './paths';
 import { FileTree } from './tree.svelte';
 
