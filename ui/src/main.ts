@@ -1,4 +1,5 @@
 import '@fontsource-variable/jetbrains-mono';
+import './lib/workbench/adopted-styles';
 import './styles/fonts.css';
 import './styles/base.css';
 

@@ -1,5 +1,6 @@
 /** The window over a made-up disk. Never part of the product's bundle. */
 import '@fontsource-variable/jetbrains-mono';
+import '../../src/lib/workbench/adopted-styles';
 import '../../src/styles/fonts.css';
 import '../../src/styles/base.css';
 
