@@ -2,7 +2,7 @@
 import type { AppInfo } from '$lib/api';
 
 /** Where channels are by HTTP, and the file with the token that it asks for. */
-export type McpDoor = Pick<AppInfo, 'mcp_url' | 'mcp_token_file'>;
+type McpDoor = Pick<AppInfo, 'mcp_url' | 'mcp_token_file'>;
 
 export function mcpCommand(channel: string): string {
   return `berthctl mcp --channel ${channel}`;

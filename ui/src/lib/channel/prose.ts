@@ -1,6 +1,6 @@
 /** A message's plain text as paragraphs with code and links. Nothing in it is ever read as HTML. */
-export type Span = { kind: 'text' | 'code'; text: string } | { kind: 'link'; text: string; url: string };
-export type Paragraph = { kind: 'prose'; spans: Span[] } | { kind: 'pre'; text: string };
+type Span = { kind: 'text' | 'code'; text: string } | { kind: 'link'; text: string; url: string };
+type Paragraph = { kind: 'prose'; spans: Span[] } | { kind: 'pre'; text: string };
 
 const INLINE = /`([^`\n]+)`|(https?:\/\/[^\s<>"'`]+[^\s<>"'`.,;:!?)\]}])/g;
 

@@ -11,7 +11,7 @@ export const ACTION_WORDS: Record<PrimaryAction, string> = {
   retry: 'Try again',
 };
 
-export interface StateWords {
+interface StateWords {
   word: string;
   tone: Tone;
   action: PrimaryAction | null;

@@ -1,7 +1,7 @@
 /** Files and links that are dropped where nothing takes them. */
 
 /** Whether the browser would leave the window for what is dragged here: it opens what nobody else takes. */
-export function isStray({ dataTransfer, target }: Pick<DragEvent, 'dataTransfer' | 'target'>): boolean {
+function isStray({ dataTransfer, target }: Pick<DragEvent, 'dataTransfer' | 'target'>): boolean {
   const types = dataTransfer?.types ?? [];
   if (types.includes('Files')) return true;
   if (!types.includes('text/uri-list')) return false;

@@ -14,7 +14,7 @@ const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const LAYOUT: Record<string, string> = { '\\n': '\n', '\\t': '\t' };
 
 /** A piece of a name: text as it stands, or one character written out because it cannot be shown. */
-export interface NamePart {
+interface NamePart {
   text: string;
   escaped: boolean;
 }

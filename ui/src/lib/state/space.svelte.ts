@@ -20,10 +20,10 @@ import type {
 import { Timeline } from './timeline.svelte';
 
 /** Whether the engine is heard. */
-export type Link = { state: 'connecting' } | { state: 'live' } | { state: 'lost'; reason: CallError };
+type Link = { state: 'connecting' } | { state: 'live' } | { state: 'lost'; reason: CallError };
 
 /** What other parts of the window may want to hear of. */
-export interface SpaceObserver {
+interface SpaceObserver {
   /** Files of a channel may have changed; no paths means any of them. */
   files?(channel: ChannelId, paths: string[]): void;
   /** A channel is no more. */

@@ -15,7 +15,7 @@ import {
 import { difference, endLinesAs, linesOf, stateOf, textOf } from './text';
 
 /** Read at once; of longer files the beginning is shown and not edited. */
-export const LINES = 50_000;
+const LINES = 50_000;
 
 export type View =
   | { kind: 'loading' }
@@ -25,8 +25,7 @@ export type View =
   | { kind: 'binary'; looksLike: string | null };
 
 /** How the file on disk differs from what the person's changes are based on. */
-export type Trouble =
-  { kind: 'changed' } | { kind: 'conflict'; theirs: string; version: string } | { kind: 'gone' };
+type Trouble = { kind: 'changed' } | { kind: 'conflict'; theirs: string; version: string } | { kind: 'gone' };
 
 /** The editor on screen that shows this file. */
 export interface Screen {

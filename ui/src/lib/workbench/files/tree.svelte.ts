@@ -8,7 +8,7 @@ import { Folder, PAGE, folded, isFolder, pathOf } from './folder';
 import { foldersBetween, isWithin, nameOf, parentOf } from './paths';
 
 /** Fetches a page of a folder. */
-export type List = (path: string, offset: number, limit: number) => Promise<Listing>;
+type List = (path: string, offset: number, limit: number) => Promise<Listing>;
 
 interface Place {
   folder: Folder;

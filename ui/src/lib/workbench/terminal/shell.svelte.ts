@@ -11,7 +11,7 @@ import { onSchemeChange, themeOf } from './colours';
 import { AddressLinks, safeAddress } from './links';
 import { Outbox } from './outbox';
 
-export type Status =
+type Status =
   | { state: 'opening' }
   | { state: 'open' }
   | { state: 'ended'; code: number | null }
