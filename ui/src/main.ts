@@ -1,4 +1,5 @@
 import '@fontsource-variable/jetbrains-mono';
+import './lib/workbench/adopted-styles';
 import './styles/fonts.css';
 import './styles/base.css';
 
@@ -8,4 +9,4 @@ import { connect } from './lib/api/connect';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no #app');
-mount(App, { target, props: { backend: await connect() } });
+mount(App, { target, props: { backend: connect() } });

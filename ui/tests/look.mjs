@@ -1,23 +1,28 @@
 /**
- * Looks at every screen: renders each scene of the fixture in both themes and sizes, under the app's content security
- * policy (and with a frozen `Object.prototype`, if the app freezes it), checks it with axe, and leaves pictures.
- * `npm run look -- [folder] [picture …]`; fails when axe finds anything, a page throws or the policy refuses something.
+ * Looks at every screen: plays each scene over the fixture in both themes and at both sizes, under the app's content security
+ * policy and with its frozen `Object.prototype`, checks it with axe, and leaves pictures. `npm run look -- [folder]
+ * [scene …]`; fails when a scene does not do what it should, axe finds anything, a page throws or the policy refuses something.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { chromium } from 'playwright-core';
 import { build, preview } from 'vite';
-import { axeViolations } from './axe.mjs';
-import { SHOTS } from './shots.mjs';
+import { WINDOW } from './scenes-window.mjs';
+import { WORKBENCH } from './scenes-workbench.mjs';
 
 const [folder = 'shots', ...only] = process.argv.slice(2);
-const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const SIZES = [
+  [1280, 800],
+  [1920, 1080],
+];
 const FLAGS = [
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking',
   '--disable-component-update --disable-sync',
 ].flatMap((line) => line.split(' '));
 const configFile = 'tests/fixture/vite.config.ts';
-
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const { security } = JSON.parse(readFileSync('../tauri.conf.json', 'utf8')).app;
 
 mkdirSync(folder, { recursive: true });
@@ -30,16 +35,21 @@ const page = readFileSync('tests/fixture/page.html');
 const gateway = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end(page));
 await new Promise((resolve) => gateway.listen(0, '127.0.0.1', resolve));
 
-const browser = await chromium.launch({ executablePath: BROWSER, args: FLAGS });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: FLAGS,
+});
 let faults = 0;
 
-async function look(name, { scene, act }, [width, height], theme) {
+async function look(name, { scene = 'channel', tab, act }, [width, height], theme) {
   const context = await browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce' });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const window = await context.newPage();
+  window.setDefaultTimeout(15_000);
   const title = `${name}-${theme}-${width}`;
   const fault = (text) => {
     faults += 1;
-    console.error(`${title}: ${text.slice(0, 400)}`);
+    console.error(`${title}: ${text.slice(0, 700)}`);
   };
   window.on('pageerror', (error) => fault(error.stack ?? error.message));
   window.on('console', (message) => message.type() === 'error' && fault(message.text()));
@@ -48,24 +58,50 @@ async function look(name, { scene, act }, [width, height], theme) {
   await window.goto(`http://127.0.0.1:${port}/?${query}`);
   try {
     await window.waitForSelector('main');
+    if (tab) {
+      await window.getByRole('button', { name: 'landing-page' }).click();
+      await window.getByRole('tab', { name: tab }).click();
+    }
     await window.evaluate(() => document.fonts.ready);
-    await window.waitForTimeout(200);
-    await act?.(window);
+    await act?.(window, { shot: (part) => window.screenshot({ path: `${folder}/${title}-${part}.png` }) });
   } catch (error) {
-    fault(error.message);
+    fault(error.stack);
   }
-  await window.waitForTimeout(200);
+  // What is told only once a wait is felt is there then.
+  await window.waitForTimeout(350);
   await window.screenshot({ path: `${folder}/${title}.png` });
-  for (const violation of await axeViolations(window)) fault(violation);
+  for (const violation of await violations(window)) fault(violation);
   await context.close();
 }
 
-for (const [name, shot] of Object.entries(SHOTS)) {
-  if (only.length > 0 && !only.includes(name)) continue;
-  for (const size of shot.sizes ?? [[1280, 800]]) {
-    for (const theme of ['light', 'dark']) await look(name, shot, size, theme);
-  }
+/** What axe finds on a page, one line a finding. */
+async function violations(window) {
+  await window.evaluate(axe);
+  return window.evaluate(async () => {
+    const { violations: found } = await globalThis.axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+      // It would put styles into the page that the policy refuses.
+      preload: false,
+      // A preview's page is not ours.
+      iframes: false,
+    });
+    return found.map(({ id, nodes }) => {
+      const where = nodes
+        .slice(0, 3)
+        .map((node) => `${node.target.join(' ')} (${node.any[0]?.message ?? node.failureSummary})`);
+      return `axe ${id}: ${where.join(' | ')}`;
+    });
+  });
 }
+
+const wanted = [...Object.entries(WINDOW), ...Object.entries(WORKBENCH)]
+  .filter(([name]) => only.length === 0 || only.includes(name))
+  .flatMap(([name, one]) => (one.sizes ?? SIZES).flatMap((size) => [[name, one, size]]))
+  .flatMap((run) => ['light', 'dark'].map((theme) => [...run, theme]));
+const workers = Array.from({ length: availableParallelism() }, async () => {
+  for (let run = wanted.shift(); run; run = wanted.shift()) await look(...run);
+});
+await Promise.all(workers);
 
 await browser.close();
 gateway.close();

@@ -1,6 +1,6 @@
 /**
- * The one door from the window to the engine. Everything above it speaks the command table of `generated.ts`;
- * whether the other side is Tauri's IPC or a WebSocket is decided once, in `connect.ts`.
+ * The one door from the window to the engine. Everything above it speaks the command table of `generated.ts`; the app's
+ * side is `tauri.ts`, and tests stand in for it.
  */
 import type { ChannelRef, Commands, ErrorCode, Event, RpcError, Snapshot } from './generated';
 

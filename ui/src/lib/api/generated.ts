@@ -90,7 +90,7 @@ export type ActionGlob = {
  */
 channel: ChannelRef, 
 /**
- * Such as `**/*.ts` or `src/{a,b}/*.rs`, relative to `path`.
+ * Such as `src/{a,b}/*.rs`, relative to `path`; `**` stands for any number of folders.
  */
 pattern: string, 
 /**

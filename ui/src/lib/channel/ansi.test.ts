@@ -36,4 +36,17 @@ describe('ansiRuns', () => {
   it('leaves plain text alone, tabs and all', () => {
     expect(text('a\tb\n<script>')).toBe('a\tb\n<script>');
   });
+
+  it('writes out what would turn the reading order around', () => {
+    expect(text('rm \u202Etxt.a')).toBe('rm \\u202Etxt.a');
+  });
+
+  // At these sizes, work that grows with the square of the input does not end.
+  it('takes a hostile text in one pass', () => {
+    const many = 500_000;
+    expect(text(`${'\r'.repeat(many)}x`)).toBe('x');
+    expect(text(`${'\r'.repeat(many)}\nx`)).toBe('\nx');
+    expect(text(`a${'\r'.repeat(many)}`)).toBe('a');
+    expect(text('\x1b]'.repeat(many)).length).toBeLessThan(many);
+  });
 });

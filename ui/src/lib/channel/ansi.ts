@@ -2,6 +2,8 @@
  * What programs print for a terminal, as runs of plain text with a look: colours and weight are kept, everything
  * else a terminal would obey (cursor moves, titles, links) is dropped. Not an emulator; that is the Terminal tab.
  */
+import { shownLines } from '$lib/kit/shown';
+
 export interface Run {
   text: string;
   color: string | null;
@@ -19,7 +21,7 @@ export function ansiRuns(printed: string): Run[] {
   let from = 0;
   const text = settleReturns(printed);
   const add = (part: string) => {
-    const plain = dropControls(part);
+    const plain = shownLines(dropControls(part));
     if (plain) runs.push({ text: plain, ...look });
   };
   for (const match of text.matchAll(ESCAPE)) {
@@ -34,11 +36,13 @@ export function ansiRuns(printed: string): Run[] {
 /** A line redrawn with carriage returns (a progress bar) is shown as it last stood. */
 function settleReturns(text: string): string {
   if (!text.includes('\r')) return text;
-  return text
-    .replaceAll(/\r+\n/g, '\n')
-    .split('\n')
-    .map((line) => line.slice(line.replace(/\r+$/, '').lastIndexOf('\r') + 1))
-    .join('\n');
+  return text.split('\n').map(lastDrawn).join('\n');
+}
+
+function lastDrawn(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === '\r') end -= 1;
+  return line.slice(line.lastIndexOf('\r', end - 1) + 1, end);
 }
 
 function dropControls(text: string): string {

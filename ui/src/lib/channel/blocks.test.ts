@@ -74,6 +74,7 @@ describe('authorName', () => {
     ['claude-code', 'Claude Code'],
     ['Zed', 'Zed'],
     ['', 'Agent'],
+    ['evil\u202Eedoc', 'evil\\u202Eedoc'],
     ['<b>x</b>', '<b>x</b>'],
   ])('shows the agent %s as %s', (name, shown) => {
     expect(authorName({ kind: 'agent', name })).toBe(shown);

@@ -3,6 +3,7 @@
  */
 import type { ActionCard, Author, Entry, EntryId, RpcError } from '$lib/api';
 import { dayNumber } from '$lib/kit/format';
+import { shown } from '$lib/kit/shown';
 
 /** A pause after which the same author is named again. */
 const PAUSE_MS = 10 * 60_000;
@@ -85,7 +86,7 @@ export function authorName(author: Author): string {
     case 'person':
       return 'You';
     case 'agent':
-      return displayName(author.name);
+      return displayName(shown(author.name));
     case 'script':
       return 'Script';
     case 'berth':

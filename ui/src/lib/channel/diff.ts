@@ -1,5 +1,5 @@
 /** The lines of a unified diff, for showing. */
-export interface DiffLine {
+interface DiffLine {
   kind: 'added' | 'removed' | 'context' | 'hunk';
   text: string;
 }

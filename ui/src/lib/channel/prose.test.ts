@@ -43,4 +43,16 @@ describe('paragraphs', () => {
       { kind: 'prose', spans: [{ kind: 'text', text: '<img src=x onerror=alert(1)>' }] },
     ]);
   });
+
+  it('takes a fence that nothing closes for text', () => {
+    expect(paragraphs('```js\na').map(({ kind }) => kind)).toEqual(['prose']);
+    expect(paragraphs('```\n```')).toEqual([{ kind: 'pre', text: '' }]);
+  });
+
+  // At this size, work that grows with the square of the input does not end.
+  it('takes a hostile text in one pass', () => {
+    const fences = '```a\n'.repeat(200_000);
+    expect(paragraphs(fences)).toHaveLength(1);
+    expect(paragraphs(`\`\`\`${' '.repeat(500_000)}x`)).toHaveLength(1);
+  });
 });

@@ -1,19 +1,27 @@
 /** A message's plain text as paragraphs with code and links. Nothing in it is ever read as HTML. */
-export type Span = { kind: 'text' | 'code'; text: string } | { kind: 'link'; text: string; url: string };
-export type Paragraph = { kind: 'prose'; spans: Span[] } | { kind: 'pre'; text: string };
+type Span = { kind: 'text' | 'code'; text: string } | { kind: 'link'; text: string; url: string };
+type Paragraph = { kind: 'prose'; spans: Span[] } | { kind: 'pre'; text: string };
 
-const FENCE = /^```[^\n`]*\n([\s\S]*?)\n?^```[ \t]*$/gm;
 const INLINE = /`([^`\n]+)`|(https?:\/\/[^\s<>"'`]+[^\s<>"'`.,;:!?)\]}])/g;
 
 export function paragraphs(text: string): Paragraph[] {
   const found: Paragraph[] = [];
+  const lines = text.split('\n');
   let from = 0;
-  for (const match of text.matchAll(FENCE)) {
-    found.push(...prose(text.slice(from, match.index)));
-    found.push({ kind: 'pre', text: match[1] ?? '' });
-    from = match.index + match[0].length;
+  /** The line of a fence that is not closed yet; -1 outside. */
+  let fence = -1;
+  for (const [at, line] of lines.entries()) {
+    if (!line.startsWith('```')) continue;
+    if (fence < 0) {
+      if (!line.includes('`', 3)) fence = at;
+    } else if (line.slice(3).trim() === '') {
+      found.push(...prose(lines.slice(from, fence).join('\n')));
+      found.push({ kind: 'pre', text: lines.slice(fence + 1, at).join('\n') });
+      from = at + 1;
+      fence = -1;
+    }
   }
-  found.push(...prose(text.slice(from)));
+  found.push(...prose(lines.slice(from).join('\n')));
   return found;
 }
 

@@ -1,6 +1,6 @@
 /** Sends what the composer holds, and keeps what went wrong until the text changes. */
 import { CallError, type Backend, type ChannelId } from '$lib/api';
-import type { Space } from '$lib/state/space.svelte';
+import type { Power } from '$lib/state/power.svelte';
 import type { Timeline } from '$lib/state/timeline.svelte';
 import { parseInput, type Input } from './input';
 
@@ -38,8 +38,8 @@ export class Sender {
   }
 
   /** Wakes the sandbox; whether it runs then. */
-  async wake(channel: ChannelId, space: Space): Promise<boolean> {
-    return this.#try(async () => space.put(await this.#backend.call('sandbox.wake', { channel })));
+  async wake(channel: ChannelId, power: Power): Promise<boolean> {
+    return this.#try(() => power.wake(channel));
   }
 
   async #try(action: () => Promise<unknown>): Promise<boolean> {

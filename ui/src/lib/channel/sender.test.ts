@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CallError, type ActionRun } from '$lib/api';
+import { Power } from '$lib/state/power.svelte';
 import { action, channel, entry } from '$lib/state/samples';
-import { Space } from '$lib/state/space.svelte';
 import { FakeBackend, settle, type Answers } from '$lib/state/testing';
 import { Timeline } from '$lib/state/timeline.svelte';
 import { Sender } from './sender.svelte';
@@ -64,8 +64,7 @@ describe('Sender', () => {
 
   it('wakes the sandbox', async () => {
     const { backend, sender } = setUp({ 'sandbox.wake': () => channel('a') });
-    const space = new Space(backend);
-    expect(await sender.wake('a', space)).toBe(true);
-    expect(space.channels).toHaveLength(1);
+    expect(await sender.wake('a', new Power(backend))).toBe(true);
+    expect(backend.calls).toEqual([{ name: 'sandbox.wake', request: { channel: 'a' } }]);
   });
 });

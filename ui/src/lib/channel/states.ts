@@ -4,7 +4,14 @@ import type { Tone } from '$lib/kit/tone';
 
 export type PrimaryAction = 'sleep' | 'wake' | 'retry';
 
-export interface StateWords {
+/** What the button for it says, wherever it stands. */
+export const ACTION_WORDS: Record<PrimaryAction, string> = {
+  sleep: 'Sleep',
+  wake: 'Wake up',
+  retry: 'Try again',
+};
+
+interface StateWords {
   word: string;
   tone: Tone;
   action: PrimaryAction | null;

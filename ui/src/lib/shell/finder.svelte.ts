@@ -18,6 +18,8 @@ export class FileFinder {
   /** Looks after a short pause; the returned function gives up. */
   find(channel: ChannelId, query: string): () => void {
     this.error = null;
+    // What was found for other words would be taken for an answer to these.
+    this.paths = this.paths.filter((path) => path.toLowerCase().includes(query.toLowerCase()));
     if (query.length < 2) {
       this.paths = [];
       return () => undefined;

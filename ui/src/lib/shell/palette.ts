@@ -8,7 +8,7 @@ import Settings from '@lucide/svelte/icons/settings';
 import SunMoon from '@lucide/svelte/icons/sun-moon';
 import type { Component } from 'svelte';
 import type { Channel, Theme } from '$lib/api';
-import { stateOf } from '$lib/channel/states';
+import { ACTION_WORDS, stateOf } from '$lib/channel/states';
 import { TAB_WORDS } from '$lib/channel/tabs';
 import type { App } from '$lib/state/app';
 import { TABS } from '$lib/state/layout.svelte';
@@ -24,7 +24,7 @@ export interface PaletteItem {
   run: () => void;
 }
 
-export interface PaletteGroup {
+interface PaletteGroup {
   heading: string;
   items: PaletteItem[];
 }
@@ -42,7 +42,7 @@ function openItem({ navigation }: App, channel: Channel): PaletteItem {
   return { id: `channel:${channel.id}`, label: channel.name, icon: Hash, note: stateOf(channel).word, run };
 }
 
-function inChannel({ backend, layout, space }: App, channel: Channel): PaletteGroup {
+function inChannel({ layout, power }: App, channel: Channel): PaletteGroup {
   const { action } = stateOf(channel);
   const items: PaletteItem[] = TABS.map((tab, index) => ({
     id: `tab:${tab}`,
@@ -51,16 +51,12 @@ function inChannel({ backend, layout, space }: App, channel: Channel): PaletteGr
     keys: `Mod+${index + 1}`,
     run: () => layout.of(channel.id).openTab(tab),
   }));
-  // A failure shows as the sandbox's own in the channel.
-  const change = (command: 'sandbox.sleep' | 'sandbox.wake') => () =>
-    void backend.call(command, { channel: channel.id }).then(
-      (changed) => space.put(changed),
-      () => undefined,
-    );
-  if (action === 'sleep') {
-    items.push({ id: 'sleep', label: 'Let it sleep', icon: Moon, run: change('sandbox.sleep') });
-  } else if (action) {
-    items.push({ id: 'wake', label: 'Wake it up', icon: Play, run: change('sandbox.wake') });
+  if (action) {
+    const asleep = action !== 'sleep';
+    // A failure shows as the sandbox's own in the channel.
+    const change = () => (asleep ? power.wake(channel.id) : power.sleep(channel.id));
+    const run = () => void change().catch(() => undefined);
+    items.push({ id: action, label: ACTION_WORDS[action], icon: asleep ? Play : Moon, run });
   }
   return { heading: channel.name, items };
 }

@@ -3,6 +3,7 @@ import { createContext } from 'svelte';
 import type { Backend } from '$lib/api';
 import type { Layout } from './layout.svelte';
 import type { Navigation } from './navigation.svelte';
+import type { Power } from './power.svelte';
 import type { Space } from './space.svelte';
 
 export interface App {
@@ -10,6 +11,7 @@ export interface App {
   space: Space;
   navigation: Navigation;
   layout: Layout;
+  power: Power;
 }
 
 /** `useApp()` in a component's script gives the backend, the mirror, where one is, and what is open. */

@@ -1,5 +1,6 @@
 /** What each channel has open in the workbench. Remembered on this computer, across restarts. */
 import type { ChannelId } from '$lib/api';
+import { forgetOthers, store, stored } from './stored';
 
 export const TABS = ['files', 'preview', 'terminal', 'activity'] as const;
 export type Tab = (typeof TABS)[number];
@@ -23,14 +24,16 @@ export class ChannelLayout {
 
   /** What stands in the composer. */
   draft = $state('');
+  /** How often somebody led to the composer. */
+  summoned = $state(0);
 
   readonly #key: string;
 
   constructor(channel: ChannelId) {
     this.#key = KEY + channel;
-    const remembered = JSON.parse(localStorage.getItem(this.#key) ?? '{}') as Partial<Remembered>;
-    this.tab = remembered.tab ?? null;
-    this.port = remembered.port ?? null;
+    const { tab, port } = stored<Remembered>(this.#key);
+    this.tab = TABS.find((known) => known === tab) ?? null;
+    this.port = typeof port === 'number' ? port : null;
   }
 
   openTab(tab: Tab): void {
@@ -44,14 +47,20 @@ export class ChannelLayout {
     this.openTab('preview');
   }
 
+  /** Puts a beginning into the composer, and shows it; what stands there already stays. */
+  compose(beginning: string): void {
+    if (this.draft === '') this.draft = beginning;
+    this.overTalk = false;
+    this.summoned += 1;
+  }
+
   openFile(path: string): void {
     this.requestedFile = path;
     this.openTab('files');
   }
 
   #remember(): void {
-    const remembered: Remembered = { tab: this.tab, port: this.port };
-    localStorage.setItem(this.#key, JSON.stringify(remembered));
+    store(this.#key, { tab: this.tab, port: this.port } satisfies Remembered);
   }
 }
 
@@ -73,5 +82,10 @@ export class Layout {
   forget(channel: ChannelId): void {
     this.#channels.delete(channel);
     localStorage.removeItem(KEY + channel);
+  }
+
+  /** Forgets all channels but these. */
+  keep(channels: readonly ChannelId[]): void {
+    forgetOthers(KEY, channels);
   }
 }

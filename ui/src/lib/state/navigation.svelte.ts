@@ -12,6 +12,8 @@ export class Navigation {
   place = $state.raw<Place>({ kind: 'new' });
   palette = $state(false);
   railFolded = $state(false);
+  /** Whether the form for a new channel was begun. */
+  begun = $state(false);
 
   /** The channel that was open last, also before a restart. */
   get last(): ChannelId | null {

@@ -20,12 +20,14 @@ import type {
 import { Timeline } from './timeline.svelte';
 
 /** Whether the engine is heard. */
-export type Link = { state: 'connecting' } | { state: 'live' } | { state: 'lost'; reason: CallError };
+type Link = { state: 'connecting' } | { state: 'live' } | { state: 'lost'; reason: CallError };
 
 /** What other parts of the window may want to hear of. */
-export interface SpaceObserver {
+interface SpaceObserver {
   /** Files of a channel may have changed; no paths means any of them. */
   files?(channel: ChannelId, paths: string[]): void;
+  /** A channel is no more. */
+  gone?(channel: ChannelId): void;
   /** Somebody asks to see a channel. */
   focus?(channel: ChannelId | null, port: number | null): void;
 }
@@ -96,7 +98,13 @@ export class Space {
     return () => this.#observers.delete(observer);
   }
 
+  /** Something in a channel is to be looked at when the person has time. */
+  mark(id: ChannelId): void {
+    if (id !== this.shown) this.unread.set(id, (this.unread.get(id) ?? 0) + 1);
+  }
+
   reset(snapshot: Snapshot): void {
+    const before = this.channels;
     this.#seq = snapshot.seq;
     this.channels = snapshot.channels;
     this.providers = snapshot.providers;
@@ -106,8 +114,8 @@ export class Space {
     this.link = { state: 'live' };
     for (const [id, timeline] of this.#timelines) {
       if (this.channel(id)) void timeline.refresh();
-      else this.#timelines.delete(id);
     }
+    for (const { id } of before) if (!this.channel(id)) this.#forget(id);
     for (const channel of this.channels) this.#tellFiles(channel.id, []);
   }
 
@@ -120,8 +128,12 @@ export class Space {
     return true;
   }
 
-  /** A channel as a command returned it, before its event arrives. */
-  put(channel: Channel): void {
+  /** A channel as a command returned it. Where it is known already, its events tell what is newer. */
+  add(channel: Channel): void {
+    if (!this.channel(channel.id)) this.channels = [...this.channels, channel];
+  }
+
+  #put(channel: Channel): void {
     const at = this.channels.findIndex(({ id }) => id === channel.id);
     this.channels = at < 0 ? [...this.channels, channel] : this.channels.with(at, channel);
   }
@@ -129,21 +141,17 @@ export class Space {
   #applyBody(body: EventBody): void {
     switch (body.kind) {
       case 'channel':
-        return this.put(body.channel);
+        return this.#put(body.channel);
       case 'channel_removed':
         this.channels = this.channels.filter(({ id }) => id !== body.id);
-        this.#timelines.delete(body.id);
-        this.unread.delete(body.id);
-        return;
+        return this.#forget(body.id);
       case 'entry': {
         const { entry } = body;
         this.#timelines.get(entry.channel)?.put(entry);
         const isNew = entry.seq > (this.#newest.get(entry.channel) ?? -1);
         if (isNew) this.#newest.set(entry.channel, entry.seq);
         const byOther = entry.author.kind !== 'person' && entry.author.kind !== 'berth';
-        if (isNew && byOther && entry.channel !== this.shown) {
-          this.unread.set(entry.channel, (this.unread.get(entry.channel) ?? 0) + 1);
-        }
+        if (isNew && byOther) this.mark(entry.channel);
         return;
       }
       case 'output':
@@ -161,6 +169,12 @@ export class Space {
       case 'focus':
         for (const observer of this.#observers) observer.focus?.(body.channel, body.port);
     }
+  }
+
+  #forget(channel: ChannelId): void {
+    this.#timelines.delete(channel);
+    this.unread.delete(channel);
+    for (const observer of this.#observers) observer.gone?.(channel);
   }
 
   #tellFiles(channel: ChannelId, paths: string[]): void {

@@ -30,6 +30,14 @@ describe('Space', () => {
     expect(space.channels.map(({ id }) => id)).toEqual(['b']);
   });
 
+  it('takes from a command only what it does not know: an answer may be older than an event', () => {
+    const { space } = connected('a');
+    space.apply(event(11, { kind: 'channel', channel: channel('a', { name: 'newer' }) }));
+    space.add(channel('a', { name: 'older' }));
+    space.add(channel('b'));
+    expect(space.channels.map(({ name }) => name)).toEqual(['newer', 'b']);
+  });
+
   it('passes over events that the snapshot already holds', () => {
     const { space } = connected('a');
     expect(space.apply(event(10, { kind: 'channel_removed', id: 'a' }))).toBe(true);

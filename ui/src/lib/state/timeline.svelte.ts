@@ -19,8 +19,14 @@ export class Timeline {
 
   readonly #backend: Backend;
   readonly #channel: ChannelId;
-  /** Entries that came by event while a page was under way; they are newer than the page. */
-  readonly #fresh = new Set<EntryId>();
+  /** Entries that came by event while a page was under way; they are newer than the page's. */
+  readonly #fresh = new Map<EntryId, Entry>();
+  /** Up to this `seq` nothing is missing, though events were missed after it; `null` while none were. */
+  #sure: number | null = null;
+  /** Events were missed while a page was under way. */
+  #again = false;
+  /** Before which entry the page lies that could not be fetched. */
+  #failed: number | undefined;
   readonly #awaited = new Map<ActionId, () => void>();
 
   constructor(backend: Backend, channel: ChannelId) {
@@ -28,14 +34,21 @@ export class Timeline {
     this.#channel = channel;
   }
 
-  /** Fetches the newest page, unless it is here. */
+  /** Fetches the newest page, unless it is here. After a failure only `retry` does. */
   async open(): Promise<void> {
-    if (!this.loaded && !this.loading) await this.#fetch(undefined);
+    if (!this.loaded && !this.loading && !this.error) await this.#fetch(undefined);
   }
 
-  /** Fetches the newest page again, after events were missed. */
+  /** Fetches the newest page again, after events were missed; while another page comes, right after that. */
   async refresh(): Promise<void> {
-    if (this.loaded && !this.loading) await this.#fetch(undefined);
+    this.#sure ??= this.loaded ? (this.entries.at(-1)?.seq ?? -1) : -1;
+    if (this.loading) this.#again = true;
+    else if (this.loaded || this.error) await this.#fetch(undefined);
+  }
+
+  /** Fetches the page that could not be fetched. */
+  async retry(): Promise<void> {
+    if (!this.loading) await this.#fetch(this.#failed);
   }
 
   async loadOlder(): Promise<void> {
@@ -45,8 +58,10 @@ export class Timeline {
 
   /** Adds or replaces an entry. */
   put(entry: Entry): void {
-    if (this.loading) this.#fresh.add(entry.id);
-    this.#merge([entry]);
+    if (this.loading) this.#fresh.set(entry.id, entry);
+    // A change to an entry before the oldest one here: put in, it would hide that those between are missing.
+    const [oldest] = this.entries;
+    if (!this.loaded || !this.more || !oldest || entry.seq >= oldest.seq) this.#merge([entry]);
     if (entry.body.kind !== 'action') return;
     const { action, status } = entry.body.card;
     if (status.state !== 'running') this.live.delete(action);
@@ -68,24 +83,30 @@ export class Timeline {
   async #fetch(before: number | undefined): Promise<void> {
     this.loading = true;
     this.error = null;
+    const newest = before === undefined;
+    const sure = this.#sure;
+    if (newest) this.#sure = null;
     try {
-      const request = { channel: this.#channel, limit: PAGE, ...(before !== undefined && { before }) };
+      const request = { channel: this.#channel, limit: PAGE, ...(!newest && { before }) };
       const page = await this.#backend.call('timeline.list', request);
-      const stale = page.entries.filter(({ id }) => !this.#fresh.has(id));
-      const overlaps = stale.some(({ id }) => this.entries.some((known) => known.id === id));
-      // After a long silence the newest page may not reach back to what is here: then begin anew.
-      if (before === undefined && this.loaded && !overlaps && page.more) {
-        this.entries = this.entries.filter(({ id }) => this.#fresh.has(id));
-      }
-      if (before !== undefined || !overlaps) this.more = page.more;
-      this.#merge(stale);
+      const first = page.entries[0]?.seq ?? Infinity;
+      const reaches = newest && this.loaded && sure !== null && first <= sure;
+      if (!reaches) this.more = page.more;
+      // The newest page may not reach back to what is here: what lies before it begins anew.
+      if (newest && !reaches && page.more) this.entries = this.entries.filter(({ seq }) => seq >= first);
+      this.#merge(page.entries.map((entry) => this.#fresh.get(entry.id) ?? entry));
       this.loaded = true;
     } catch (error) {
       this.error = CallError.from(error);
+      this.#failed = before;
+      if (newest) this.#sure = sure ?? this.#sure;
     } finally {
       this.loading = false;
       this.#fresh.clear();
     }
+    if (!this.#again) return;
+    this.#again = false;
+    await this.#fetch(undefined);
   }
 
   #merge(entries: Entry[]): void {

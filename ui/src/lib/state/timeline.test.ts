@@ -103,8 +103,64 @@ describe('Timeline', () => {
     expect(timeline.error?.message).toBe('no');
     backend.answers = { 'timeline.list': () => ({ entries: [entry(1)], more: false }) };
     await timeline.open();
+    expect(backend.calls).toHaveLength(1);
+    await timeline.retry();
     expect(timeline.error).toBeNull();
     expect(seqs(timeline)).toEqual([1]);
+  });
+
+  it('fetches again what failed, also where nothing is older', async () => {
+    const { timeline, backend, release } = held();
+    void timeline.open();
+    await release([entry(1)]);
+    const { answers } = backend;
+    backend.answers = {};
+    await timeline.refresh();
+    expect(timeline.error).not.toBeNull();
+    backend.answers = answers;
+    void timeline.retry();
+    await release([entry(1), entry(2)]);
+    expect(seqs(timeline)).toEqual([1, 2]);
+    expect(timeline.error).toBeNull();
+  });
+
+  it('leaves no hole before a change to an entry that is older than all here', async () => {
+    const { timeline, backend, release } = held();
+    void timeline.open();
+    await release([entry(50), entry(51)], true);
+    const done = action('x', { status: { state: 'done', exit_code: 0 } });
+    timeline.put(entry(10, { body: done }));
+    expect(seqs(timeline)).toEqual([50, 51]);
+    const older = timeline.loadOlder();
+    timeline.put(entry(10, { body: done }));
+    await release([entry(10, { body: action('x') }), entry(49)]);
+    await older;
+    expect((backend.calls[1]?.request as { before: number }).before).toBe(50);
+    expect(seqs(timeline)).toEqual([10, 49, 50, 51]);
+    expect(timeline.entries[0]?.body).toEqual(done);
+  });
+
+  it('drops what came before its first page where that does not reach back to it', async () => {
+    const { timeline, release } = held();
+    timeline.put(entry(3));
+    void timeline.open();
+    await release([entry(50), entry(51)], true);
+    expect(seqs(timeline)).toEqual([50, 51]);
+  });
+
+  it('refreshes after the page that was under way, and takes what came between for no bridge', async () => {
+    const { timeline, backend, release } = held();
+    void timeline.open();
+    await release([entry(50), entry(51)], true);
+    void timeline.loadOlder();
+    await settle();
+    void timeline.refresh();
+    timeline.put(entry(99));
+    await release([entry(49)], true);
+    expect(backend.calls).toHaveLength(3);
+    await release([entry(98), entry(99)], true);
+    expect(seqs(timeline)).toEqual([98, 99]);
+    expect(timeline.more).toBe(true);
   });
 
   it('tells when an action’s card arrives', async () => {

@@ -18,10 +18,8 @@ export class SettingsEditor {
     this.busy = true;
     this.error = null;
     try {
-      this.#space.settings = await this.#backend.call('settings.set', {
-        ...this.#space.settings,
-        ...changes,
-      });
+      // What they are then comes as an event; this answer may be older than the last one.
+      await this.#backend.call('settings.set', { ...this.#space.settings, ...changes });
     } catch (error) {
       this.error = CallError.from(error);
     } finally {

@@ -48,7 +48,7 @@ const LANGUAGES = {
   Dart: () => stream(clike().then(({ dart }) => dart)),
 } satisfies Record<string, Load>;
 
-export type Language = keyof typeof LANGUAGES;
+type Language = keyof typeof LANGUAGES;
 
 const ENDINGS: Record<Language, string> = {
   JavaScript: 'js mjs cjs jsx',

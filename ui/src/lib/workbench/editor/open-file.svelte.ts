@@ -15,7 +15,7 @@ import {
 import { difference, endLinesAs, linesOf, stateOf, textOf } from './text';
 
 /** Read at once; of longer files the beginning is shown and not edited. */
-export const LINES = 50_000;
+const LINES = 50_000;
 
 export type View =
   | { kind: 'loading' }
@@ -25,8 +25,7 @@ export type View =
   | { kind: 'binary'; looksLike: string | null };
 
 /** How the file on disk differs from what the person's changes are based on. */
-export type Trouble =
-  { kind: 'changed' } | { kind: 'conflict'; theirs: string; version: string } | { kind: 'gone' };
+type Trouble = { kind: 'changed' } | { kind: 'conflict'; theirs: string; version: string } | { kind: 'gone' };
 
 /** The editor on screen that shows this file. */
 export interface Screen {
@@ -191,24 +190,31 @@ export class OpenFile {
   }
 
   async #compare(): Promise<void> {
+    const known = this.#version;
     try {
-      const { version } = await this.#backend.call('action.stat', {
-        channel: this.#channel,
-        path: this.path,
-      });
-      if (version === this.#version) {
+      const { path } = this;
+      const { version } = await this.#backend.call('action.stat', { channel: this.#channel, path });
+      if (this.#savedSince(known)) return;
+      if (version === known) {
         this.trouble = null;
         if (this.view.kind === 'failed') await this.load();
-      } else if (this.unsaved) {
-        this.trouble = { kind: 'changed' };
       } else {
-        this.#show(await this.#read());
+        const read = this.unsaved ? null : await this.#read();
+        if (this.#savedSince(known)) return;
+        // What was typed while it was read is kept.
+        if (read === null || this.unsaved) this.trouble = { kind: 'changed' };
+        else this.#show(read);
       }
     } catch (error) {
       // Only that it is gone is news; that the sandbox sleeps is told elsewhere.
       if (CallError.from(error).code === 'not_found' && this.view.kind !== 'failed')
         this.trouble = { kind: 'gone' };
     }
+  }
+
+  /** Whether a save went on meanwhile: it knows better than what was asked before it. */
+  #savedSince(version: string | null): boolean {
+    return this.saving || this.#version !== version;
   }
 
   #read(): Promise<FileRead> {

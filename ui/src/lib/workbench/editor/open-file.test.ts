@@ -130,6 +130,25 @@ describe('a file that somebody else changed', () => {
     expect(file.text).toBe('mine one\ntwo\n');
   });
 
+  it.each([1, 2, 3, 4])('keeps what was typed after %i turns of a check', async (turns) => {
+    disk.put('theirs\n');
+    const checking = file.check();
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    const shown = file.text;
+    type(file, 'mine ');
+    await checking;
+    expect(file.text).toBe(`mine ${shown}`);
+    expect(file.unsaved).toBe(true);
+  });
+
+  it('says nothing of a save that went on while it was looked at', async () => {
+    type(file, 'x');
+    const checking = file.check();
+    await Promise.all([file.save(), checking]);
+    expect(file.trouble).toBeNull();
+    expect(file.text).toBe('xone\ntwo\n');
+  });
+
   it('is never overwritten by a save', async () => {
     type(file, 'mine ');
     disk.put('theirs\n');

@@ -20,13 +20,13 @@ import {
   keymap,
   lineNumbers,
 } from '@codemirror/view';
-import '../adopted-styles';
 import { classHighlighter } from '@lezer/highlight';
 import { languageOf, loadLanguage } from './languages';
 import { followedLines } from './followed';
 
 const language = new Compartment();
 const editable = new Compartment();
+const label = new Compartment();
 
 const theme = EditorView.theme({
   '&': { height: '100%', color: 'var(--fg)', backgroundColor: 'transparent', fontSize: '0.78125rem' },
@@ -80,7 +80,7 @@ export function reading(name: string): Extension {
     search({ top: true }),
     highlightSelectionMatches(),
     language.of([]),
-    EditorView.contentAttributes.of({ 'aria-label': name }),
+    label.of(named(name)),
     theme,
     keymap.of([...searchKeymap, ...foldKeymap]),
   ];
@@ -111,10 +111,18 @@ export function setEditable(view: EditorView, on: boolean): void {
   view.dispatch({ effects: effect });
 }
 
-/** Adds the colours of a file's language once its code is here. */
-export async function colour(view: EditorView, name: string): Promise<void> {
+function named(name: string): Extension {
+  return EditorView.contentAttributes.of({ 'aria-label': name });
+}
+
+/** What each view was last said to show: a language that comes late may be of a name that it no longer has. */
+const names = new WeakMap<EditorView, string>();
+
+/** Says what is shown, and colours it as its name tells once the code of its language is here. */
+export async function present(view: EditorView, name: string, called = name): Promise<void> {
+  names.set(view, name);
+  view.dispatch({ effects: label.reconfigure(named(called)) });
   const known = languageOf(name);
-  if (!known) return;
-  const support = await loadLanguage(known);
-  view.dispatch({ effects: language.reconfigure(support) });
+  const support = known ? await loadLanguage(known) : [];
+  if (names.get(view) === name) view.dispatch({ effects: language.reconfigure(support) });
 }

@@ -12,7 +12,7 @@ import {
  * The line separator that keeps a text exactly: CRLF only where every line ends so. In any other text a line ends
  * at LF, and a CR is a character like others.
  */
-export function separatorOf(text: string): '\n' | '\r\n' {
+function separatorOf(text: string): '\n' | '\r\n' {
   const lines = text.split('\n').length - 1;
   const windows = text.split('\r\n').length - 1;
   const returns = text.split('\r').length - 1;

@@ -3,9 +3,11 @@
  * channel, so that nothing typed is lost when its panel leaves the screen.
  */
 import { type Backend, CallError, type Channel, type ChannelId } from '$lib/api';
+import { shown } from '$lib/kit/shown';
+import { forgetOthers, store, stored } from '$lib/state/stored';
 import { OpenFile } from '../editor/open-file.svelte';
 import { editing } from '../editor/setup';
-import { copyName, shown } from './names';
+import { copyName } from './names';
 import { isWithin, join, moved, nameOf, parentOf, shellWord } from './paths';
 import { FileTree } from './tree.svelte';
 
@@ -39,16 +41,31 @@ export class Files {
     this.tree = new FileTree(this.root, (path, offset, limit) =>
       backend.call('action.list', { channel: channel.id, path, offset, limit }),
     );
-    const remembered = recall(channel.id);
-    for (const path of remembered.expanded) this.tree.expand(path);
-    if (remembered.open) this.show(remembered.open);
+    this.tree.paused = true;
+    const { expanded, open } = recall(channel.id);
+    for (const path of expanded) this.tree.expand(path);
+    if (open !== null) this.show(open);
+  }
+
+  /**
+   * Whether the sandbox runs. While it does not, nothing is read from it: to look into a sandbox that sleeps would wake
+   * it up. What was missed is read when it runs again.
+   */
+  awake(on: boolean): void {
+    if (this.tree.paused === !on) return;
+    this.tree.paused = !on;
+    if (!on) return;
+    if (this.tree.error) this.tree.refresh();
+    else this.tree.changed([]);
+    if (this.open?.view.kind === 'loading') void this.open.load();
+    else void this.open?.check();
   }
 
   /** Opens a file in the editor; what was there before is left, saved or not. */
   show(path: string): void {
     if (this.open?.path !== path) {
       this.open = new OpenFile(this.#backend, this.#channel, path, editing(nameOf(path)));
-      void this.open.load();
+      if (!this.tree.paused) void this.open.load();
     }
     this.tree.reveal(path);
     this.remember();
@@ -63,7 +80,8 @@ export class Files {
   changed(paths: string[]): void {
     this.tree.changed(paths);
     const { open } = this;
-    if (open && (paths.length === 0 || paths.some((path) => isWithin(open.path, path)))) void open.check();
+    if (open && !this.tree.paused && (paths.length === 0 || paths.some((path) => isWithin(open.path, path))))
+      void open.check();
   }
 
   /** Begins to name something new. */
@@ -121,11 +139,21 @@ export class Files {
 
   /** Keeps what is open for the next start of the app. */
   remember(): void {
-    const remembered: Remembered = {
+    const open = this.open?.path ?? null;
+    store(REMEMBERED + this.#channel, {
       expanded: this.tree.expanded.slice(0, 200),
-      open: this.open?.path ?? null,
-    };
-    localStorage.setItem(REMEMBERED + this.#channel, JSON.stringify(remembered));
+      open,
+    } satisfies Remembered);
+  }
+
+  /** Forgets what was kept; the channel is gone. */
+  forget(): void {
+    localStorage.removeItem(REMEMBERED + this.#channel);
+  }
+
+  /** Forgets what was kept of all channels but these. */
+  static keep(channels: readonly ChannelId[]): void {
+    forgetOthers(REMEMBERED, channels);
   }
 
   async #exists(path: string): Promise<boolean> {
@@ -152,8 +180,9 @@ export class Files {
 }
 
 function recall(channel: ChannelId): Remembered {
-  const { expanded = [], open = null } = JSON.parse(
-    localStorage.getItem(REMEMBERED + channel) ?? '{}',
-  ) as Partial<Remembered>;
-  return { expanded, open };
+  const { expanded, open } = stored<Remembered>(REMEMBERED + channel);
+  return {
+    expanded: Array.isArray(expanded) ? expanded.filter((path) => typeof path === 'string') : [],
+    open: typeof open === 'string' ? open : null,
+  };
 }

@@ -3,8 +3,8 @@
  * it says which pages are missing or stale.
  */
 import type { CallError, DirEntry, Listing } from '$lib/api';
+import { shown } from '$lib/kit/shown';
 import { join } from './paths';
-import { shown } from './names';
 
 export const PAGE = 1000;
 

@@ -8,7 +8,7 @@ import { Folder, PAGE, folded, isFolder, pathOf } from './folder';
 import { foldersBetween, isWithin, nameOf, parentOf } from './paths';
 
 /** Fetches a page of a folder. */
-export type List = (path: string, offset: number, limit: number) => Promise<Listing>;
+type List = (path: string, offset: number, limit: number) => Promise<Listing>;
 
 interface Place {
   folder: Folder;
@@ -58,6 +58,7 @@ export class FileTree {
   readonly #list: List;
   readonly #folders = new Map<string, Folder>();
   readonly #spoilt = new Set<string>();
+  #paused = false;
   #version = $state(0);
   #query = $state('');
   #runs: Run[] = [];
@@ -66,7 +67,7 @@ export class FileTree {
   #seen = { start: 0, end: 50 };
   #wanted: { folder: Folder; page: number }[] = [];
   readonly #underway = new Set<string>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #settling = false;
 
   constructor(root: string, list: List) {
     this.#list = list;
@@ -84,6 +85,16 @@ export class FileTree {
   set query(query: string) {
     this.#query = query;
     this.#changed();
+  }
+
+  /** While it is paused, nothing is listed; what is wanted meanwhile is listed afterwards. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  set paused(paused: boolean) {
+    this.#paused = paused;
+    if (!paused) this.#ask();
   }
 
   /** Whether the root's first page came. */
@@ -215,8 +226,10 @@ export class FileTree {
   /** Something below these paths changed; no paths means it is not known where. */
   changed(paths: string[]): void {
     for (const path of paths.length === 0 ? [''] : paths) this.#spoilt.add(path);
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
+    if (this.#settling) return;
+    this.#settling = true;
+    setTimeout(() => {
+      this.#settling = false;
       this.#spoil();
     }, SETTLE);
   }
@@ -234,10 +247,6 @@ export class FileTree {
     folder.error = null;
     folder.spoil();
     this.#changed();
-  }
-
-  dispose(): void {
-    clearTimeout(this.#timer);
   }
 
   #spoil(): void {
@@ -366,6 +375,7 @@ export class FileTree {
   }
 
   #pump(): void {
+    if (this.#paused) return;
     for (const { folder, page } of this.#wanted) {
       if (this.#underway.size >= REQUESTS_AT_ONCE) break;
       if (!this.#underway.has(key(folder, page))) void this.#fetch(folder, page);

@@ -1,7 +1,7 @@
 /** Addresses within one preview: always the same origin, whatever is typed. */
 
 /** Where an address leads, or why it leads nowhere here. */
-export type Goal = { path: string } | { problem: string };
+type Goal = { path: string } | { problem: string };
 
 /** What somebody typed, as a path of the preview at `base`. */
 export function goalOf(typed: string, base: string, port: number): Goal {

@@ -14,7 +14,7 @@ export const DEVICES = {
 export type Device = keyof typeof DEVICES;
 
 /** How a page is drawn in the room there is. */
-export interface Frame {
+interface Frame {
   width: number;
   height: number;
   scale: number;

@@ -7,12 +7,11 @@ import { Terminal as Screen } from '@xterm/xterm';
 import { type Backend, CallError, type ChannelId, type Terminal } from '$lib/api';
 import { copyText } from '$lib/kit/copy';
 import { isMac } from '$lib/kit/keys';
-import '../adopted-styles';
 import { onSchemeChange, themeOf } from './colours';
 import { AddressLinks, safeAddress } from './links';
 import { Outbox } from './outbox';
 
-export type Status =
+type Status =
   | { state: 'opening' }
   | { state: 'open' }
   | { state: 'ended'; code: number | null }
@@ -28,9 +27,13 @@ export class Shell {
   hovered = $state<string | null>(null);
   /** Whether something was ever shown, so that a shell that ended can still be read. */
   used = $state(false);
+  /** Why an address could not be opened. */
+  problem = $state.raw<CallError | null>(null);
 
   readonly #backend: Backend;
   readonly #channel: ChannelId;
+  /** What the screen is drawn in. It moves from one panel to the next, and keeps what stands on it. */
+  readonly #element = document.createElement('div');
   readonly #screen: Screen;
   readonly #fit = new FitAddon();
   readonly #outbox = new Outbox((bytes) => this.#terminal?.write(bytes));
@@ -38,13 +41,19 @@ export class Shell {
   #terminal: Terminal | null = null;
   /** Counts the shells, so that what a former one still says is not taken for the present one's. */
   #life = 0;
+  /** When the sandbox began to run in which the shell was started. */
+  #since: number | null = null;
 
+  /** It is first drawn in `host`: what is in no document has no size and no colours. */
   constructor(backend: Backend, channel: ChannelId, host: HTMLElement, readAloud: boolean) {
     this.#backend = backend;
     this.#channel = channel;
+    const element = this.#element;
+    element.className = 'shell';
+    host.append(element);
     const open = (event: MouseEvent, address: string) => this.#follow(event, address);
     this.#screen = new Screen({
-      fontFamily: getComputedStyle(host).getPropertyValue('--font-mono'),
+      fontFamily: getComputedStyle(element).getPropertyValue('--font-mono'),
       fontSize: 0.78125 * parseFloat(getComputedStyle(document.documentElement).fontSize),
       lineHeight: 1.3,
       scrollback: SCROLLBACK,
@@ -54,7 +63,7 @@ export class Shell {
       cursorInactiveStyle: 'outline',
       macOptionIsMeta: true,
       screenReaderMode: readAloud,
-      theme: themeOf(host),
+      theme: themeOf(element),
       linkHandler: {
         activate: open,
         hover: (_, address) => (this.hovered = address),
@@ -70,13 +79,33 @@ export class Shell {
     this.#screen.onData((text) => this.#outbox.put(new TextEncoder().encode(text)));
     this.#screen.onBinary((text) => this.#outbox.put(Uint8Array.from(text, (char) => char.charCodeAt(0))));
     this.#screen.onResize(({ cols, rows }) => this.#terminal?.resize(cols, rows));
-    this.#screen.open(host);
+    this.#screen.open(element);
     const watch = new ResizeObserver(() => this.fit());
-    watch.observe(host);
+    watch.observe(element);
     this.#endings.push(
       () => watch.disconnect(),
-      onSchemeChange(() => (this.#screen.options.theme = themeOf(host))),
+      onSchemeChange(() => this.#paint()),
     );
+  }
+
+  /** Shows it in a panel, until that goes. */
+  attach(host: HTMLElement): () => void {
+    if (this.#element.parentElement !== host) host.append(this.#element);
+    this.#paint();
+    this.fit();
+    return () => {
+      if (this.#element.parentElement === host) this.#element.remove();
+    };
+  }
+
+  /**
+   * Tells since when the sandbox runs, `null` while it does not. After a sleep a new shell begins by itself where the old
+   * one was, also when nobody looked meanwhile.
+   */
+  follow(since: number | null): void {
+    if (since === null || since === this.#since) return;
+    this.#since = since;
+    if (this.status.state !== 'open') void this.start();
   }
 
   /** Starts a shell in the sandbox. */
@@ -146,6 +175,12 @@ export class Shell {
     this.#terminal?.close();
     for (const end of this.#endings) end();
     this.#screen.dispose();
+    this.#element.remove();
+  }
+
+  /** The colours of the theme; what is in no panel has them when it comes back. */
+  #paint(): void {
+    if (this.#element.isConnected) this.#screen.options.theme = themeOf(this.#element);
   }
 
   #ended(code: number | null): void {
@@ -156,7 +191,9 @@ export class Shell {
   /** Opens an address in the system's browser: with the modifier, so that a click into the text does not. */
   #follow(event: MouseEvent, address: string): void {
     const safe = safeAddress(address);
-    if (safe && (isMac ? event.metaKey : event.ctrlKey)) void this.#backend.openExternal(safe);
+    if (!safe || !(isMac ? event.metaKey : event.ctrlKey)) return;
+    this.problem = null;
+    this.#backend.openExternal(safe).catch((error: unknown) => (this.problem = CallError.from(error)));
   }
 
   /** Whether the terminal takes a key; the others are the window's. */

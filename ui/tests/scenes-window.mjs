@@ -1,19 +1,18 @@
-/** The pictures to take: a scene of the fixture, and what to do in it first. */
-const BOTH = [
-  [1280, 800],
-  [1920, 1080],
-];
+/** The window's screens: a scene of the fixture, and what to do in it first. */
 const menu = (label) => async (page) => {
   await page.getByRole('button', { name: 'More about this channel' }).click();
   await page.getByRole('menuitem', { name: label }).click();
 };
+
+const summon = (page) =>
+  page.evaluate(() => window.fixture.emit({ kind: 'focus', channel: 'id-landing-page', port: 5173 }));
 
 const inLanding = (act) => async (page) => {
   await page.getByRole('button', { name: 'landing-page' }).click();
   await act?.(page);
 };
 
-export const SHOTS = {
+export const WINDOW = {
   create: {
     scene: 'channel',
     act: async (page) => {
@@ -67,7 +66,47 @@ export const SHOTS = {
       await page.getByRole('button', { name: '1 new entry' }).waitFor();
     }),
   },
-  welcome: { scene: 'welcome', sizes: BOTH },
+  welcome: { scene: 'welcome' },
+  looking: { scene: 'looking' },
+  // With only the untouched form on screen, an agent's preview comes to the front.
+  summoned: {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'New channel' }).click();
+      await summon(page);
+      await page.getByRole('tab', { name: 'Preview', selected: true }).waitFor();
+    },
+  },
+  // Somebody who types stays where they are, and sees that there is something.
+  undisturbed: {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'checkout-api' }).click();
+      await page.getByLabel('Message to').fill('half a sen');
+      await summon(page);
+      await page.getByRole('button', { name: 'landing-page Running 1 new' }).waitFor();
+      await page.keyboard.type('tence');
+      if ((await page.getByLabel('Message to checkout-api').inputValue()) !== 'half a sentence')
+        throw new Error('the words went elsewhere');
+    },
+  },
+  down: {
+    scene: 'down',
+    act: inLanding(async (page) => {
+      await page.getByRole('tab', { name: 'Preview' }).click();
+      await page.getByText('ready in').waitFor();
+    }),
+  },
+  served: {
+    scene: 'fresh',
+    act: async (page) => {
+      await page.getByRole('tab', { name: 'Preview' }).click();
+      await page.getByRole('button', { name: 'Run a command…' }).click();
+      await page.keyboard.type('npm start');
+      if ((await page.getByLabel('Message to').inputValue()) !== '/job npm start')
+        throw new Error('the caret is not behind /job');
+    },
+  },
   'welcome-git': {
     scene: 'welcome',
     act: async (page) => {
@@ -77,12 +116,11 @@ export const SHOTS = {
     },
   },
   refused: { scene: 'refused' },
-  starting: { scene: 'starting', sizes: BOTH },
+  starting: { scene: 'starting' },
   failed: { scene: 'failed' },
   fresh: { scene: 'fresh' },
   channel: {
     scene: 'channel',
-    sizes: BOTH,
     act: async (page) => {
       await page.getByRole('button', { name: 'landing-page' }).click();
       await page.getByRole('tab', { name: 'Files' }).click();
@@ -200,7 +238,10 @@ export const SHOTS = {
   },
   narrow: {
     scene: 'channel',
-    sizes: [[820, 700]],
+    sizes: [
+      [820, 700],
+      [900, 700],
+    ],
     act: async (page) => {
       await page.getByRole('button', { name: 'Show the sidebar' }).click();
       await page.getByRole('button', { name: 'landing-page' }).click();

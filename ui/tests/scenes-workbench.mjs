@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 const row = (page, name) => page.getByRole('treeitem', { name, exact: true });
 const tree = (page) => page.getByRole('tree', { name: 'Files' });
 const editor = (page) => page.locator('.cm-content').last();
-const disk = (page, path) => page.evaluate((path) => window.fixture.read(path), path);
+const disk = (page, path) => page.evaluate((path) => window.fixture.disk.read(path), path);
 const other = (page, path, text) =>
-  page.evaluate(([path, text]) => window.fixture.write(path, text), [path, text]);
+  page.evaluate(([path, text]) => window.fixture.disk.write(path, text), [path, text]);
 const fixture = (page, what) => page.evaluate((what) => window.fixture[what], what);
 const until = async (look, wanted) => {
   for (let n = 0; ; n += 1) {
@@ -21,9 +21,8 @@ const until = async (look, wanted) => {
   }
 };
 
-export const SCENES = {
+const SCENES = {
   files: {
-    large: true,
     act: async (page) => {
       await row(page, 'public').click();
       await row(page, 'src').click();
@@ -73,8 +72,7 @@ export const SCENES = {
       console.log(`${calls} listings`);
     },
   },
-  keyboard: {
-    themes: ['light'],
+  'tree-keyboard': {
     act: async (page) => {
       const active = () =>
         page.evaluate(() => {
@@ -131,7 +129,7 @@ export const SCENES = {
       await until(() => disk(page, 'many/deep/er/note.md'), '');
     },
   },
-  menu: {
+  'entry-menu': {
     act: async (page) => {
       await row(page, 'README.md').click({ button: 'right' });
       await page.getByRole('menu').waitFor();
@@ -178,7 +176,6 @@ export const SCENES = {
     },
   },
   follow: {
-    themes: ['light'],
     act: async (page) => {
       await row(page, 'README.md').click();
       await page.getByText('Forty berths').last().waitFor();
@@ -199,7 +196,6 @@ export const SCENES = {
     },
   },
   conflict: {
-    large: true,
     act: async (page) => {
       await row(page, 'src').click();
       await row(page, 'index.html').click();
@@ -210,10 +206,10 @@ export const SCENES = {
       await page.evaluate(
         (text) => {
           // Unheard: the save itself finds out.
-          const { touch } = window.fixture;
-          window.fixture.touch = () => undefined;
-          window.fixture.write('src/index.html', text);
-          window.fixture.touch = touch;
+          const { touch } = window.fixture.disk;
+          window.fixture.disk.touch = () => undefined;
+          window.fixture.disk.write('src/index.html', text);
+          window.fixture.disk.touch = touch;
         },
         before.replace('A place to tie up', 'A place to stay').replace('prices', 'prices of all berths'),
       );
@@ -223,7 +219,6 @@ export const SCENES = {
     },
   },
   'conflict-keep': {
-    themes: ['light'],
     act: async (page) => {
       await row(page, 'README.md').click();
       await editor(page).click();
@@ -240,7 +235,6 @@ export const SCENES = {
     },
   },
   'conflict-take': {
-    themes: ['light'],
     act: async (page) => {
       await row(page, 'README.md').click();
       await editor(page).click();
@@ -255,11 +249,10 @@ export const SCENES = {
     },
   },
   gone: {
-    themes: ['light'],
     act: async (page) => {
       await row(page, 'README.md').click();
       await page.getByText('Forty berths').last().waitFor();
-      await page.evaluate(() => window.fixture.remove('README.md'));
+      await page.evaluate(() => window.fixture.disk.remove('README.md'));
       await page.getByText('gone from disk').waitFor();
     },
   },
@@ -275,7 +268,7 @@ export const SCENES = {
   },
   image: { act: (page) => row(page, 'logo.svg.png').click() },
   binary: { act: (page) => row(page, 'tool').click() },
-  long: {
+  'long-file': {
     act: async (page) => {
       await row(page, 'server.log').click();
       await page.getByText('Only the first 2000 lines of 812,345').waitFor();
@@ -305,7 +298,6 @@ export const SCENES = {
   },
   terminal: {
     tab: 'Terminal',
-    large: true,
     act: async (page) => {
       await page.locator('.xterm-rows', { hasText: 'dev@landing-page' }).waitFor();
       await page.evaluate(() => {
@@ -348,6 +340,21 @@ export const SCENES = {
       await until(async () => (await fixture(page, 'typed')).join('').includes('http'), true);
     },
   },
+  // What runs in a terminal goes on while Settings are open.
+  kept: {
+    tab: 'Terminal',
+    act: async (page) => {
+      await page.locator('.xterm-rows', { hasText: 'dev@landing-page' }).waitFor();
+      await page.locator('.xterm').click();
+      await page.keyboard.type('top');
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('heading', { name: 'Space' }).waitFor();
+      await page.evaluate(() => window.fixture.terminal.bytes(new TextEncoder().encode(' went on')));
+      await page.getByRole('button', { name: 'landing-page' }).click();
+      await page.locator('.xterm-rows', { hasText: 'top went on' }).waitFor();
+      assert.equal(await page.locator('.xterm').count(), 1);
+    },
+  },
   ended: {
     tab: 'Terminal',
     act: async (page) => {
@@ -363,7 +370,6 @@ export const SCENES = {
   },
   preview: {
     tab: 'Preview',
-    large: true,
     act: async (page) => {
       await page.frameLocator('iframe').getByText('Book a berth').waitFor();
       await page.getByLabel('Path').fill('/prices');
@@ -403,3 +409,7 @@ export const SCENES = {
   'files-asleep': { scene: 'asleep' },
   'terminal-asleep': { scene: 'asleep', tab: 'Terminal' },
 };
+
+export const WORKBENCH = Object.fromEntries(
+  Object.entries(SCENES).map(([name, one]) => [name, { scene: 'disk', tab: 'Files', ...one }]),
+);

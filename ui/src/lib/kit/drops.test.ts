@@ -1,0 +1,27 @@
+import { expect, it, vi } from 'vitest';
+import { refuseStray } from './drops';
+
+class FakeElement {
+  constructor(readonly field: boolean) {}
+  closest = () => (this.field ? this : null);
+}
+vi.stubGlobal('Element', FakeElement);
+
+function drag(types: string[], field = false, defaultPrevented = false) {
+  const dataTransfer = { types, dropEffect: 'copy' };
+  const event = { dataTransfer, target: new FakeElement(field), defaultPrevented, preventDefault: vi.fn() };
+  refuseStray(event as unknown as DragEvent);
+  return { refused: event.preventDefault.mock.calls.length > 0, effect: dataTransfer.dropEffect };
+}
+
+it('keeps the window where it is when a file or a link is dropped beside what takes it', () => {
+  expect(drag(['Files'])).toEqual({ refused: true, effect: 'none' });
+  expect(drag(['Files'], true).refused).toBe(true);
+  expect(drag(['text/uri-list', 'text/plain']).refused).toBe(true);
+});
+
+it('lets text be moved, links be dropped into a text, and others take what is theirs', () => {
+  expect(drag(['text/plain']).refused).toBe(false);
+  expect(drag(['text/uri-list'], true).refused).toBe(false);
+  expect(drag(['Files'], false, true).refused).toBe(false);
+});
