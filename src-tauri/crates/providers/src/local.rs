@@ -1,5 +1,5 @@
 //! Sandboxes on this computer: namespaces made by bubblewrap, with `sandboxd` as first process, which serves SSH on a
-//! Unix socket in a folder bound from outside.
+//! Unix socket that was opened outside and handed in, so that nothing inside can put something else in its place.
 //!
 //! ```text
 //!        start                     sleep
@@ -54,6 +54,9 @@ pub use self::limits::Limits;
 /// A failure to isolate is looked into again after so long: the person may have mended it.
 const REMEMBER_FAILURE: Duration = Duration::from_secs(3);
 
+/// What this computer can do, or why there are no sandboxes on it and what mends that.
+type Finding = Result<Arc<Computer>, (String, String)>;
+
 /// Variables by name.
 pub(crate) type Env = BTreeMap<String, String>;
 
@@ -71,7 +74,7 @@ struct Inner {
     egress: EgressOptions,
     limits: Limits,
     identity: OnceCell<Identity>,
-    computer: Mutex<Option<(Instant, Result<Arc<Computer>, (String, String)>)>>,
+    computer: Mutex<Option<(Instant, Finding)>>,
     turns: StdMutex<HashMap<ChannelId, Arc<Mutex<()>>>>,
     keepers: StdMutex<HashMap<ChannelId, Keeper>>,
 }
@@ -209,10 +212,7 @@ impl Local {
             self.end(id, places).await?;
             return Ok(None);
         };
-        // A link there would lead wherever the sandbox likes.
-        let is_socket = std::fs::symlink_metadata(&places.socket)
-            .is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
-        if is_socket && tokio::net::UnixStream::connect(&places.socket).await.is_ok() {
+        if tokio::net::UnixStream::connect(&places.socket).await.is_ok() {
             return self.adopt(id, places, &running).await.map(Some);
         }
         tracing::warn!(sandbox = %id, "it runs but does not answer, and is started again");

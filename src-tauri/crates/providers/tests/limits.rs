@@ -1,5 +1,6 @@
 //! What takes too much ends its own sandbox, and nothing else.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! What a sandbox reaches, and how.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "helpers of tests are tests")]
 
 #[path = "support/again.rs"]
 mod again;

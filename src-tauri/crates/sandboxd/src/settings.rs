@@ -1,4 +1,4 @@
-//! What `sandboxd` is told on standard input: one JSON object. The keys in it reach neither a disk nor a command line.
+//! What `sandboxd` is told: one JSON object. The keys in it reach neither a disk nor a command line.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Everything, parsed.
 pub struct Settings {
-    /// Where to listen for SSH.
-    pub socket: PathBuf,
+    /// Where to listen for SSH; not needed where a socket was given.
+    pub socket: Option<PathBuf>,
     /// Held for as long as this process lives.
     pub lock: PathBuf,
     /// What the SSH server needs.
@@ -45,7 +45,8 @@ pub struct Limits {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
-    socket: PathBuf,
+    #[serde(default)]
+    socket: Option<PathBuf>,
     lock: PathBuf,
     #[serde(deserialize_with = "private_key")]
     host_key: PrivateKey,

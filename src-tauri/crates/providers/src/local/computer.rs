@@ -66,7 +66,7 @@ impl Computer {
         }
         let (_, errors, success) = output(Command::new(&bwrap).args(TRIAL), account).await;
         if !success {
-            return Err(diagnose(errors.trim(), |name| sysctl(name)));
+            return Err(diagnose(errors.trim(), sysctl));
         }
         let (pasta, holder) = tokio::join!(Pasta::probe(env, account), holder(env, account));
         Ok(Self { bwrap, sized_tmpfs: help.contains("--size"), pasta, holder, basis: basis(env, account) })

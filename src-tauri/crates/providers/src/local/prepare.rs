@@ -55,9 +55,7 @@ pub(super) fn prepare(
     if fs::read(&places.filter).ok().as_ref() != Some(&filter) {
         fs::write(&places.filter, &filter).doing(doing, &places.filter)?;
     }
-    for stale in [&places.socket, &places.pasta_pid] {
-        let _ = fs::remove_file(stale);
-    }
+    let _ = fs::remove_file(&places.pasta_pid);
     let home = inner.env.get("HOME").map(Path::new);
     let mut system = System::of_computer(home, &inner.env, &account);
     system::write_etc(&mut system, &places.etc, &spec.hostname, &resolv_conf(network), &inner.env)
@@ -90,7 +88,7 @@ impl Prepared {
             system: &self.system.mounts,
             hidden: &hidden,
             home: &places.home,
-            socket_dir: &places.socket_dir,
+            lock: &places.lock,
             net_dir: egress.then_some(places.net_dir.as_path()),
             sandboxd: &self.sandboxd,
             wrapper: &limits.wrapper(computer.holder),
@@ -107,8 +105,7 @@ impl Prepared {
             unit: format!("berth-sandbox-{}.scope", spec.id),
             pasta: computer.pasta.as_ref().ok().filter(|_| network == NetworkMode::Full),
             settings: Settings {
-                socket: system::socket_inside("ssh.sock"),
-                lock: system::socket_inside("lock"),
+                lock: bubblewrap::LOCK,
                 host_key: &self.host_key_text,
                 authorized_keys: [client_key.to_owned()],
                 user: USER,
@@ -169,18 +166,20 @@ fn folders(inner: &Inner, places: &Places, account: &Account) -> Result<(), Prov
     data_folder(inner)?;
     let up = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
     let (sockets, nets) = (up(&places.socket_dir), up(&places.net_dir));
-    for folder in [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets] {
+    for folder in
+        [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets, &places.socket_dir]
+    {
         passable(folder, inner.root)?;
     }
-    for folder in [&places.root, &sockets, &inner.layout.data] {
+    for folder in [&places.root, &places.socket_dir, &inner.layout.data] {
         if let Some(barrier) = account.barrier(folder) {
             return Err(ProviderError::Barred(barrier));
         }
     }
-    for folder in [&places.socket_dir, &places.net_dir] {
-        private(folder).doing(doing, folder)?;
-        own(folder, account).doing(doing, folder)?;
-    }
+    private(&places.net_dir).doing(doing, &places.net_dir)?;
+    own(&places.net_dir, account).doing(doing, &places.net_dir)?;
+    let lock = fs::OpenOptions::new().create(true).append(true).open(&places.lock).doing(doing, &places.lock)?;
+    lock.set_permissions(fs::Permissions::from_mode(0o644)).doing(doing, &places.lock)?;
     if !places.home.exists() {
         // Laid out aside: a crash on the way must not pass for a home.
         let fresh = places.root.join("home.new");

@@ -106,18 +106,18 @@ pub(super) fn filter() -> Vec<u8> {
     add(RETURN, errno(libc::EAFNOSUPPORT), 0, 0);
     add(RETURN, ALLOW, 0, 0);
 
-    program.iter().flat_map(Instruction::to_bytes).collect()
+    program.into_iter().flat_map(Instruction::to_bytes).collect()
 }
 
 /// On other processors sandboxes run with their namespaces alone.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn filter() -> Vec<u8> {
     [LOAD, RETURN].map(|code| Instruction { code, if_true: 0, if_false: 0, value: if code == RETURN { ALLOW } else { 0 } })
-        .iter().flat_map(Instruction::to_bytes).collect()
+        .into_iter().flat_map(Instruction::to_bytes).collect()
 }
 
 impl Instruction {
-    fn to_bytes(&self) -> [u8; 8] {
+    fn to_bytes(self) -> [u8; 8] {
         let [a, b] = self.code.to_ne_bytes();
         let [w, x, y, z] = self.value.to_ne_bytes();
         [a, b, self.if_true, self.if_false, w, x, y, z]

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::bubblewrap::{Mount, SOCKETS, USER_ID};
+use super::bubblewrap::{Mount, USER_ID};
 use super::tools::HomeTools;
 use super::{Account, Env};
 
@@ -308,11 +308,6 @@ pub(super) fn proxied_env(address: &str) -> impl Iterator<Item = (String, String
         .chain(NO_PROXIES.map(|name| (name.to_owned(), local.clone())))
         // Node's own fetch and http follow the variables only when told to.
         .chain([("NODE_USE_ENV_PROXY".to_owned(), "1".to_owned())])
-}
-
-/// Where the forwarder's other end is, inside.
-pub(super) fn socket_inside(name: &str) -> String {
-    format!("{SOCKETS}/{name}")
 }
 
 #[cfg(test)]
