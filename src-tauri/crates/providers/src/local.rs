@@ -149,7 +149,14 @@ impl Local {
         loop {
             match self.launch(spec, &places, &computer, network, note).await {
                 Ok(started) => return Ok(started),
-                Err(launch::LaunchError::Other(error)) => return Err(error),
+                Err(launch::LaunchError::Other(error)) => {
+                    // Perhaps what was found out about this computer does not hold any more: then that is the reason.
+                    if matches!(error, ProviderError::Start { .. }) {
+                        self.forget_computer().await;
+                        self.computer().await?;
+                    }
+                    return Err(error);
+                }
                 Err(launch::LaunchError::Pasta(reason)) => {
                     tracing::warn!(sandbox = %spec.id, reason, "no full network");
                     (network, note) = choose_network(spec.network, Some(&reason));
@@ -185,12 +192,14 @@ impl Local {
         let removing = "Deleting the sandbox's files";
         let doomed = self.0.layout.doomed(id);
         remove::tree(&doomed).await.doing(removing, &doomed)?;
+        // Its own folder goes last: while that is there the rest is known to be somebody's.
+        for folder in [&places.socket_dir, &places.net_dir] {
+            remove::tree(folder).await.doing(removing, folder)?;
+        }
         if places.root.exists() {
             std::fs::rename(&places.root, &doomed).doing(removing, &places.root)?;
         }
-        for folder in [&places.socket_dir, &places.net_dir, &doomed] {
-            remove::tree(folder).await.doing(removing, folder)?;
-        }
+        remove::tree(&doomed).await.doing(removing, &doomed)?;
         lock(&self.0.turns).remove(id);
         Ok(())
     }
@@ -230,7 +239,7 @@ impl Local {
     ) -> Result<Started, launch::LaunchError> {
         let inner = &self.0;
         let identity = self.identity().await?;
-        let prepared = prepare::prepare(inner, spec, places, network)?;
+        let prepared = prepare::prepare(inner, spec, places, computer, network)?;
         let egress = network == NetworkMode::Proxied || (network == NetworkMode::Full && has_proxy(&inner.env));
         let keeper = self.keeper(&spec.id, places, egress, &prepared.account)?;
         let running = |first: &process::Process, monitor: &process::Process| Running {
@@ -369,6 +378,11 @@ impl Local {
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn forget_computer(&self) {
+        let _ = std::fs::remove_file(self.0.layout.probe());
+        *self.0.computer.lock().await = None;
     }
 
     async fn identity(&self) -> Result<&Identity, ProviderError> {

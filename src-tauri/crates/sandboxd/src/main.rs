@@ -95,6 +95,7 @@ fn start() -> Result<(), Failure> {
         None => (Settings::read(io::stdin())?, None),
     };
     let _lock = lock(&settings.lock)?;
+    watchdog::limit_tasks(settings.limits).attempt("could not limit the processes")?;
     let listener = match (listener, &settings.socket) {
         (Some(listener), _) => listener,
         (None, Some(path)) => listen(path)?,
@@ -113,6 +114,9 @@ fn start() -> Result<(), Failure> {
     }
     // Nothing that this process does may outlive the processes it ends.
     runtime.shutdown_background();
+    if result.is_ok() {
+        processes::ask_to_end();
+    }
     processes::end_all();
     result
 }

@@ -9,6 +9,9 @@ use nix::unistd::Pid;
 /// How long to go on ending processes that go on starting others.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long processes have to bring what they work on to an end.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// What is known of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -36,6 +39,25 @@ pub fn all() -> Vec<Process> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let processes = scan().filter(|process| process.pid != own);
     if is_first() { processes.collect() } else { descendants(own, processes.collect()) }
+}
+
+/// Asks every process of the sandbox to end, and waits for those that do: a database writes down what it has.
+pub fn ask_to_end() {
+    let start = Instant::now();
+    let mut asked = HashSet::new();
+    while start.elapsed() < GRACE {
+        while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
+        let processes = all();
+        if processes.is_empty() {
+            break;
+        }
+        for process in processes.into_iter().filter(|process| asked.insert(process.pid)) {
+            for signal in [Signal::SIGTERM, Signal::SIGCONT] {
+                let _ = kill(Pid::from_raw(process.pid), signal);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Ends every process of the sandbox. The kernel does it when the first one exits.

@@ -18,7 +18,7 @@ pub struct Settings {
     pub server: ServerConfig,
     /// The way out for web traffic, where there is no other.
     pub egress: Option<Egress>,
-    /// What the sandbox may use, where no cgroup holds it.
+    /// What the sandbox may use, as far as no cgroup holds it.
     pub limits: Limits,
 }
 
@@ -40,6 +40,8 @@ pub struct Limits {
     pub memory_bytes: Option<u64>,
     /// Processes and threads.
     pub tasks: Option<u64>,
+    /// The same, as the kernel is told it: what outruns a look.
+    pub most_tasks: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -41,8 +41,6 @@ pub(super) struct Spec<'a> {
     pub(super) lock: &'a Path,
     pub(super) net_dir: Option<&'a Path>,
     pub(super) sandboxd: &'a Path,
-    /// Put before `sandboxd`.
-    pub(super) wrapper: &'a [String],
     /// Bytes for /tmp, where bubblewrap can limit them.
     pub(super) scratch: Option<u64>,
 }
@@ -90,7 +88,6 @@ pub(super) fn arguments(spec: &Spec<'_>) -> Vec<OsString> {
         line.mount(mount);
     }
     line.add(["--remount-ro", "/", "--chdir", HOME, "--"]);
-    line.0.extend(spec.wrapper.iter().map(OsString::from));
     line.add([SANDBOXD]);
     line.0
 }
@@ -165,7 +162,6 @@ mod tests {
             lock: Path::new("/rt/sb/a/lock"),
             net_dir: Some(Path::new("/rt/net/a")),
             sandboxd: Path::new("/data/bin/sandboxd"),
-            wrapper: &[],
             scratch: Some(1 << 30),
         }
     }

@@ -22,7 +22,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::layout::Places;
-use super::limits::{Holder, Limits};
+use super::limits::{Holder, Limits, Manager};
 use super::pasta::{self, Pasta};
 use super::process::Process;
 use super::{Account, Env};
@@ -75,7 +75,7 @@ pub(super) struct Settings<'a> {
     pub(super) shell: &'a str,
     pub(super) env: Env,
     pub(super) egress: Option<Forwarder>,
-    pub(super) limits: Option<Watched>,
+    pub(super) limits: Watched,
 }
 
 #[derive(Serialize)]
@@ -86,8 +86,11 @@ pub(super) struct Forwarder {
 
 #[derive(Serialize)]
 pub(super) struct Watched {
-    pub(super) memory_bytes: u64,
+    /// Nothing where a cgroup holds it.
+    pub(super) memory_bytes: Option<u64>,
     pub(super) tasks: u64,
+    /// What the kernel is told.
+    pub(super) most_tasks: u64,
 }
 
 /// Why a launch failed.
@@ -142,7 +145,7 @@ impl Launch<'_> {
         words.extend(self.limits.scope(self.holder, &self.unit).into_iter().map(OsString::from));
         let account = match (self.holder, self.account) {
             // Only root may ask that systemd, so root is given up after it.
-            (Holder::SystemManager, Account::Own { uid }) => {
+            (Holder::Systemd { manager: Manager::System, .. }, Account::Own { uid }) => {
                 let uid = uid.to_string();
                 words.extend(["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups", "--"].map(OsString::from));
                 &Account::Person

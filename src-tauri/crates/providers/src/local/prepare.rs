@@ -41,6 +41,7 @@ pub(super) fn prepare(
     inner: &Inner,
     spec: &SandboxSpec,
     places: &Places,
+    computer: &Computer,
     network: NetworkMode,
 ) -> Result<Prepared, ProviderError> {
     if !is_hostname(&spec.hostname) {
@@ -50,7 +51,7 @@ pub(super) fn prepare(
     folders(inner, places, &account)?;
     let sandboxd = install_sandboxd(inner)?;
     let (host_key, host_key_text) = host_key(&places.host_key)?;
-    let filter = seccomp::filter();
+    let filter = seccomp::filter(watches_memory(computer.holder));
     let doing = "Writing the sandbox's files";
     if fs::read(&places.filter).ok().as_ref() != Some(&filter) {
         fs::write(&places.filter, &filter).doing(doing, &places.filter)?;
@@ -91,7 +92,6 @@ impl Prepared {
             lock: &places.lock,
             net_dir: egress.then_some(places.net_dir.as_path()),
             sandboxd: &self.sandboxd,
-            wrapper: &limits.wrapper(computer.holder),
             scratch: computer.sized_tmpfs.then(|| limits.scratch()),
         });
         Launch {
@@ -116,8 +116,11 @@ impl Prepared {
                     listen: FORWARDER,
                     socket: format!("{}/egress.sock", bubblewrap::NET),
                 }),
-                limits: (computer.holder == Holder::Watchdog)
-                    .then_some(Watched { memory_bytes: limits.memory, tasks: limits.tasks }),
+                limits: Watched {
+                    memory_bytes: watches_memory(computer.holder).then_some(limits.memory),
+                    tasks: limits.tasks,
+                    most_tasks: limits.most_tasks(),
+                },
             },
         }
     }
@@ -131,6 +134,11 @@ impl Prepared {
         }
         env
     }
+}
+
+/// Whether `sandboxd` looks after the memory.
+fn watches_memory(holder: Holder) -> bool {
+    !matches!(holder, Holder::Systemd { ends_whole: true, .. })
 }
 
 /// Who the sandbox is, outside. Its home's owner says so for ever after.
