@@ -78,11 +78,12 @@ impl Prepared {
         client_key: &str,
     ) -> Launch<'a> {
         let limits = inner.limits;
-        let hidden: Vec<&Path> = [Some(inner.layout.data.as_path()), Some(inner.layout.runtime.as_path())]
+        let private = [Some(inner.layout.data.as_path()), Some(inner.layout.runtime.as_path())]
             .into_iter()
             .chain([inner.env.get("HOME").map(Path::new)])
-            .flatten()
-            .collect();
+            .flatten();
+        let hidden: Vec<PathBuf> = private.flat_map(|path| self.system.seen_as(path)).collect();
+        let hidden: Vec<&Path> = hidden.iter().map(PathBuf::as_path).collect();
         let arguments = bubblewrap::arguments(&Spec {
             hostname: &spec.hostname,
             share_network: network != NetworkMode::Proxied,
