@@ -414,7 +414,10 @@ fn choose_network(wanted: Option<NetworkMode>, no_pasta: Option<&String>) -> (Ne
     match (wanted, no_pasta) {
         (Some(NetworkMode::Host), _) => (
             NetworkMode::Host,
-            Some("It is on this computer's own network, where it can reach every service that runs here.".into()),
+            Some(format!(
+                "It is on this computer's own network, where it can reach every service that runs here{}.",
+                if computer::scopes_abstract_sockets() { "" } else { ", and what your display and D-Bus listen on" }
+            )),
         ),
         (Some(NetworkMode::Proxied), _) => {
             (NetworkMode::Proxied, Some("Only HTTP and HTTPS leave it, through Berth's proxy.".into()))

@@ -11,6 +11,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod abstract_sockets;
 mod egress;
 mod processes;
 mod settings;
@@ -95,6 +96,10 @@ fn start() -> Result<(), Failure> {
         None => (Settings::read(io::stdin())?, None),
     };
     let _lock = lock(&settings.lock)?;
+    if processes::is_first() && let Err(error) = abstract_sockets::keep_to_own() {
+        // Only of interest where the network is shared, and there whoever started this has said so.
+        log(format_args!("abstract sockets are not restricted: {error}"));
+    }
     watchdog::limit_tasks(settings.limits).attempt("could not limit the processes")?;
     let listener = match (listener, &settings.socket) {
         (Some(listener), _) => listener,

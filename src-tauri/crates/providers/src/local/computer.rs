@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -190,6 +191,12 @@ async fn holder(env: &Env, account: &Account) -> Holder {
         }
     }
     Holder::Watchdog
+}
+
+/// Whether `sandboxd` can keep a sandbox from abstract sockets that are not its own.
+pub(super) fn scopes_abstract_sockets() -> bool {
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    ruleset.scope(Scope::AbstractUnixSocket).and_then(Ruleset::create).is_ok()
 }
 
 /// What a finding rests on: this run of the computer, who asks, the programs, and the switches.
