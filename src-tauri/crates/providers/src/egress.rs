@@ -3,8 +3,9 @@
 //!
 //! It takes CONNECT and whole `http://` addresses, resolves names itself, and connects to exactly the address that it
 //! checked: never to this computer, to link-local neighbours, or to what [`address`] refuses besides. It goes through
-//! the computer's own proxy where the environment names one; then that proxy resolves the name once more, so a name
-//! whose answers change between the two look-ups is only as safe as that proxy makes it.
+//! the computer's own proxy where the environment names one. One that runs on this computer is told, for a tunnel, the
+//! address that was checked; in all other cases it resolves the name once more, so a name whose answers change between
+//! the two look-ups, or that only that proxy can resolve, is only as safe as that proxy makes it.
 //!
 //! It deliberately does not look into TLS, does not cache, and asks for no password: who reaches the socket is the
 //! sandbox it was made for.
@@ -30,7 +31,7 @@ use target::{Host, Target};
 use upstream::Upstreams;
 
 /// How many connections one sandbox may hold at once; more wait.
-const CONNECTIONS: usize = 512;
+const CONNECTIONS: usize = 128;
 
 /// What is done with the connections of sandboxes, besides making them.
 #[derive(Clone, Default)]

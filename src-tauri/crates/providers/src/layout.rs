@@ -16,8 +16,8 @@ pub(super) struct Layout {
     pub(super) runtime: PathBuf,
 }
 
-/// The files of one sandbox. What lies in `root` is never seen from inside, but for `home` and (read-only) `etc`;
-/// `socket_dir` is written to from inside, so that nothing in it may be believed.
+/// The files of one sandbox. Of all these only `home` is written to from inside; `etc`, `lock` and `net_dir` are seen
+/// there, read-only.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
     pub(super) root: PathBuf,

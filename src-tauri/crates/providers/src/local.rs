@@ -1,5 +1,5 @@
 //! Sandboxes on this computer: namespaces made by bubblewrap, with `sandboxd` as first process, which serves SSH on a
-//! Unix socket in a folder bound from outside.
+//! Unix socket that was opened outside and handed in, so that nothing inside can put something else in its place.
 //!
 //! ```text
 //!        start                     sleep
@@ -52,6 +52,9 @@ pub use self::limits::Limits;
 /// A failure to isolate is looked into again after so long: the person may have mended it.
 const REMEMBER_FAILURE: Duration = Duration::from_secs(3);
 
+/// What this computer can do, or why there are no sandboxes on it and what mends that.
+type Finding = Result<Arc<Computer>, (String, String)>;
+
 /// The provider of sandboxes on this computer. Cheap to clone; all clones are the same provider.
 ///
 /// One at a time may use a data folder; that is the business of the engine.
@@ -66,7 +69,7 @@ struct Inner {
     egress: EgressOptions,
     limits: Limits,
     identity: OnceCell<Identity>,
-    computer: Mutex<Option<(Instant, Result<Arc<Computer>, (String, String)>)>>,
+    computer: Mutex<Option<(Instant, Finding)>>,
     turns: StdMutex<HashMap<ChannelId, Arc<Mutex<()>>>>,
     keepers: StdMutex<HashMap<ChannelId, Keeper>>,
 }
@@ -138,7 +141,14 @@ impl Local {
         loop {
             match self.launch(spec, &places, &computer, network, note).await {
                 Ok(started) => return Ok(started),
-                Err(launch::LaunchError::Other(error)) => return Err(error),
+                Err(launch::LaunchError::Other(error)) => {
+                    // Perhaps what was found out about this computer does not hold any more: then that is the reason.
+                    if matches!(error, ProviderError::Start { .. }) {
+                        self.forget_computer().await;
+                        self.computer().await?;
+                    }
+                    return Err(error);
+                }
                 Err(launch::LaunchError::Pasta(reason)) => {
                     tracing::warn!(sandbox = %spec.id, reason, "no full network");
                     (network, note) = choose_network(spec.network, Some(&reason));
@@ -189,10 +199,7 @@ impl Local {
             self.end(id, places).await?;
             return Ok(None);
         };
-        // A link there would lead wherever the sandbox likes.
-        let is_socket = std::fs::symlink_metadata(&places.socket)
-            .is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
-        if is_socket && tokio::net::UnixStream::connect(&places.socket).await.is_ok() {
+        if tokio::net::UnixStream::connect(&places.socket).await.is_ok() {
             return self.adopt(id, places, &running).await.map(Some);
         }
         tracing::warn!(sandbox = %id, "it runs but does not answer, and is started again");
@@ -210,7 +217,7 @@ impl Local {
     ) -> Result<Started, launch::LaunchError> {
         let inner = &self.0;
         let identity = self.identity().await?;
-        let prepared = prepare::prepare(inner, spec, places, network)?;
+        let prepared = prepare::prepare(inner, spec, places, computer, network)?;
         let egress = network == NetworkMode::Proxied || (network == NetworkMode::Full && has_proxy(&inner.env));
         let keeper = self.keeper(&spec.id, places, egress, &prepared.account)?;
         let running = |first: &process::Process, monitor: &process::Process| Running {
@@ -351,6 +358,11 @@ impl Local {
         }
     }
 
+    async fn forget_computer(&self) {
+        let _ = std::fs::remove_file(self.0.layout.probe());
+        *self.0.computer.lock().await = None;
+    }
+
     async fn identity(&self) -> Result<&Identity, ProviderError> {
         self.0.identity.get_or_try_init(async || prepare::client_key(&self.0)).await
     }
@@ -380,7 +392,10 @@ fn choose_network(wanted: Option<NetworkMode>, no_pasta: Option<&String>) -> (Ne
     match (wanted, no_pasta) {
         (Some(NetworkMode::Host), _) => (
             NetworkMode::Host,
-            Some("It is on this computer's own network, where it can reach every service that runs here.".into()),
+            Some(format!(
+                "It is on this computer's own network, where it can reach every service that runs here{}.",
+                if computer::scopes_abstract_sockets() { "" } else { ", and what your display and D-Bus listen on" }
+            )),
         ),
         (Some(NetworkMode::Proxied), _) => {
             (NetworkMode::Proxied, Some("Only HTTP and HTTPS leave it, through Berth's proxy.".into()))

@@ -16,12 +16,14 @@ pub(crate) async fn sandbox(layout: &Layout, id: &ChannelId, places: &Places) ->
     let removing = "Deleting the sandbox's files";
     let doomed = layout.doomed(id);
     tree(&doomed).await.doing(removing, &doomed)?;
+    // Its own folder goes last: while that is there the rest is known to be somebody's.
+    for folder in [&places.socket_dir, &places.net_dir] {
+        tree(folder).await.doing(removing, folder)?;
+    }
     if places.root.exists() {
         std::fs::rename(&places.root, &doomed).doing(removing, &places.root)?;
     }
-    for folder in [&places.socket_dir, &places.net_dir, &doomed] {
-        tree(folder).await.doing(removing, folder)?;
-    }
+    tree(&doomed).await.doing(removing, &doomed)?;
     Ok(())
 }
 

@@ -13,10 +13,11 @@ pub(crate) type Env = BTreeMap<String, String>;
 /// The user inside.
 pub(crate) const USER: &str = "dev";
 
-/// What `sandboxd` reads from its standard input.
+/// What `sandboxd` is told.
 #[derive(Serialize)]
 pub(crate) struct Settings<'a> {
-    pub(crate) socket: String,
+    /// Nothing where it is given a socket that listens.
+    pub(crate) socket: Option<String>,
     pub(crate) lock: String,
     pub(crate) host_key: &'a str,
     pub(crate) authorized_keys: [String; 1],
@@ -36,8 +37,11 @@ pub(crate) struct Forwarder {
 
 #[derive(Serialize)]
 pub(crate) struct Watched {
-    pub(crate) memory_bytes: u64,
+    /// Nothing where a cgroup holds it.
+    pub(crate) memory_bytes: Option<u64>,
     pub(crate) tasks: u64,
+    /// What the kernel is told.
+    pub(crate) most_tasks: u64,
 }
 
 /// This process's own variables, those that are text.

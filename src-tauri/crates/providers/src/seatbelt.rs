@@ -187,7 +187,7 @@ impl Local {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let home = text(&places.home);
         let settings = Settings {
-            socket: text(&places.socket),
+            socket: Some(text(&places.socket)),
             lock: text(&places.lock),
             host_key: &files::key(&places.host_key)?.1,
             authorized_keys: [self.identity().await?.public()],

@@ -292,7 +292,7 @@ impl Local {
 
 fn settings(client: &Identity, host_key: &str, shell: &str) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&Settings {
-        socket: "/run/berth/ssh.sock".into(),
+        socket: Some("/run/berth/ssh.sock".into()),
         lock: "/run/berth.lock".into(),
         host_key,
         authorized_keys: [client.public()],
@@ -301,7 +301,7 @@ fn settings(client: &Identity, host_key: &str, shell: &str) -> serde_json::Resul
         shell,
         env: Env::from([("PATH", PATH), ("LANG", "C.UTF-8")].map(|(name, value)| (name.into(), value.into()))),
         egress: None,
-        limits: Some(Watched { memory_bytes: u64::MAX, tasks: TASKS }),
+        limits: Some(Watched { memory_bytes: None, tasks: TASKS, most_tasks: TASKS + TASKS / 4 }),
     })
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Both runs are this program again with an environment, a home and a user of their own.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "helpers of tests are tests")]
 
 #[path = "support/again.rs"]
 mod again;

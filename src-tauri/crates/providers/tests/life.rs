@@ -1,5 +1,6 @@
 //! A sandbox's life: made, found again, asleep, woken, taken away.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "helpers of tests are tests")]
 
 #[path = "support/again.rs"]
 mod again;
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use berth_model::{ChannelId, NetworkMode};
 use berth_providers::{Found, ProviderError};
-use support::{Sandbox, World, spec};
+use support::{Sandbox, World, count_in, is_alive, namespace_of, spec};
 
 const PROXIED: Option<NetworkMode> = Some(NetworkMode::Proxied);
 
@@ -66,16 +67,25 @@ async fn sleep_ends_every_process_and_keeps_files() {
     let world = World::new();
     let sandbox = world.start(PROXIED).await;
     sandbox.ok("echo kept > kept; trap '' TERM; setsid sleep 600 > /dev/null 2>&1 &").await;
-    let first = world.first_process(sandbox.id()).unwrap();
-    let namespace = std::fs::read_link(format!("/proc/{first}/ns/pid")).unwrap();
-    assert!(count_in(&namespace) >= 2, "the trap would spring on nothing");
+    let namespace = namespace_of(&world, &sandbox).await;
+    assert!(count_in(&namespace) >= 1, "the trap would spring on nothing");
     world.local.sleep(sandbox.id()).await.unwrap();
-    assert_eq!(count_in(&namespace), 0);
+    assert!(count_in(&namespace) == 0 && !is_alive(namespace.1));
     assert!(matches!(world.local.find(sandbox.id()).await.unwrap(), Found::Asleep));
     assert!(!world.sockets_of(sandbox.id()).join("ssh.sock").exists());
     world.local.sleep(sandbox.id()).await.unwrap();
     let woken = world.local.start(&sandbox.spec).await.unwrap();
     assert_eq!(Sandbox::new(sandbox.spec, woken).ok("cat kept; ls /tmp").await, "kept");
+}
+
+#[tokio::test]
+async fn what_runs_is_asked_before_it_is_ended() {
+    let world = World::new();
+    let sandbox = world.start(PROXIED).await;
+    let script = "trap 'sleep 0.5; echo saved > saved; exit' TERM; touch ready; while :; do sleep 0.1; done";
+    sandbox.ok(&format!("setsid sh -c \"{script}\" > /dev/null 2>&1 < /dev/null & while ! test -e ready; do sleep 0.1; done")).await;
+    world.local.sleep(sandbox.id()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(world.root_of(sandbox.id()).join("home/saved")).unwrap(), "saved\n");
 }
 
 #[tokio::test]
@@ -86,10 +96,9 @@ async fn destroy_leaves_nothing() {
     sandbox
         .ok("mkdir -p go/mod/a; touch go/mod/a/f; chmod -R a-w go; mkdir -m 0 closed; sleep 600 >/dev/null 2>&1 &")
         .await;
-    let first = world.first_process(sandbox.id()).unwrap();
-    let namespace = std::fs::read_link(format!("/proc/{first}/ns/pid")).unwrap();
+    let namespace = namespace_of(&world, &sandbox).await;
     world.local.destroy(sandbox.id()).await.unwrap();
-    assert_eq!(count_in(&namespace), 0);
+    assert!(count_in(&namespace) == 0 && !is_alive(namespace.1));
     assert!(matches!(world.local.find(sandbox.id()).await.unwrap(), Found::Gone));
     let left: Vec<_> =
         walk(world.folder.path()).into_iter().filter(|path| path.contains(sandbox.id().as_str())).collect();
@@ -107,8 +116,7 @@ async fn what_runs_and_does_not_answer_is_started_again() {
     let world = World::new();
     let sandbox = world.start(PROXIED).await;
     let before = world.first_process(sandbox.id());
-    // A sandbox may do this to itself; the link must not be followed either.
-    sandbox.ok("rm /run/berth/ssh.sock; ln -s /run/berth/elsewhere /run/berth/ssh.sock").await;
+    std::fs::remove_file(world.sockets_of(sandbox.id()).join("ssh.sock")).unwrap();
     let again = world.local.start(&sandbox.spec).await.unwrap();
     assert_ne!(world.first_process(sandbox.id()), before);
     Sandbox::new(sandbox.spec, again).ok("true").await;
@@ -118,11 +126,10 @@ async fn what_runs_and_does_not_answer_is_started_again() {
 async fn a_sandbox_whose_record_is_damaged_is_still_ended() {
     let world = World::new();
     let sandbox = world.start(PROXIED).await;
-    let first = world.first_process(sandbox.id()).unwrap();
-    let namespace = std::fs::read_link(format!("/proc/{first}/ns/pid")).unwrap();
+    let namespace = namespace_of(&world, &sandbox).await;
     std::fs::write(world.root_of(sandbox.id()).join("sandbox.json"), "{").unwrap();
     let again = world.restarted().start(&sandbox.spec).await.unwrap();
-    assert_eq!(count_in(&namespace), 0, "two sandboxes on one home");
+    assert!(count_in(&namespace) == 0 && !is_alive(namespace.1), "two sandboxes on one home");
     Sandbox::new(sandbox.spec, again).ok("true").await;
 }
 
@@ -162,14 +169,6 @@ async fn info_starts_nothing_and_says_that_it_works() {
     let info = world.local.info().await;
     assert!(info.available, "{:?}", info.problem);
     assert!(world.local.list().await.is_empty());
-}
-
-/// How many processes there are in a PID namespace.
-fn count_in(namespace: &std::path::Path) -> usize {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes
-        .filter(|entry| std::fs::read_link(entry.path().join("ns/pid")).is_ok_and(|link| link == namespace))
-        .count()
 }
 
 /// Command lines of processes that mention a text.

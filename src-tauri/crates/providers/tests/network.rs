@@ -1,5 +1,6 @@
 //! What a sandbox reaches, and how.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "helpers of tests are tests")]
 
 #[path = "support/again.rs"]
 mod again;
@@ -7,6 +8,8 @@ mod again;
 mod origin;
 mod support;
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::{Arc, Mutex};
 
 use berth_model::NetworkMode;
@@ -70,6 +73,14 @@ async fn the_computers_own_network_only_when_chosen() {
     assert_eq!(chosen.started.network, NetworkMode::Host);
     assert!(chosen.started.network_note.as_ref().unwrap().contains("every service"));
     chosen.ok(&probe).await;
+    // Neither its display nor its D-Bus, where the kernel can tell them apart; where not, the note says so.
+    let name = format!("berth-network-{}", std::process::id());
+    let _display = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let connect = format!("python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"\\0{name}\")'");
+    let reached = chosen.run(&connect).await.code == 0;
+    assert_eq!(reached, chosen.started.network_note.as_ref().unwrap().contains("display"));
+    let own = "python3 -c 'import socket as s; a=s.socket(s.AF_UNIX); a.bind(\"\\0mine\"); a.listen(); s.socket(s.AF_UNIX).connect(\"\\0mine\")'";
+    chosen.ok(own).await;
     let other = world.start(None).await;
     assert_ne!(other.started.network, NetworkMode::Host);
     assert_ne!(other.run(&probe).await.code, 0);
@@ -135,7 +146,15 @@ async fn fetches_from_the_internet() {
 fn full_by_pasta_where_the_device_may_be_opened() {
     if !support::is_root() {
         eprintln!("skipped: only root can give /dev/net/tun to everyone");
-    } else if !again::run_with(&["--exact", "full", "--ignored"], &again::Who::PersonWithTun, &[]) {
+        return;
+    }
+    // As a second network, or that of a container engine, gives one.
+    let second = "198.18.77.1".to_owned();
+    let ip = |verb: &str| std::process::Command::new("ip").args(["address", verb, "198.18.77.1/32", "dev", "lo"]).status();
+    let _ = ip("add");
+    let ran = again::run_with(&["--exact", "full", "--ignored"], &again::Who::PersonWithTun, &[("SECOND", second)]);
+    ip("del").unwrap();
+    if !ran {
         eprintln!("skipped: /dev/net/tun could not be given to everyone");
     }
 }
@@ -157,14 +176,18 @@ async fn full() {
     let own = own_address();
     let probe = |address: &str| format!("bash -c 'exec 5<>/dev/tcp/{address}/{port}'");
     let gateway = "$(awk '$2 == \"00000000\" {print $3}' /proc/net/route | fold -w2 | tac | while read -r h; do printf %d. 0x$h; done | sed s/.$//)";
-    for address in ["127.0.0.1", &own, gateway] {
+    let second = std::env::var("SECOND").unwrap();
+    for address in ["127.0.0.1", &own, &second, gateway] {
         assert_ne!(
             sandbox.run(&format!("a={address}; timeout 3 {}", probe("$a").replace('\'', "\""))).await.code,
             0,
             "{address}"
         );
     }
-    std::net::TcpStream::connect((own.as_str(), port)).unwrap();
+    for address in [&own, &second] {
+        std::net::TcpStream::connect((address.as_str(), port)).unwrap();
+    }
+    assert!(sandbox.run("ip route get 169.254.169.254").await.err.contains("unreachable"));
     let pasta = pasta_of(&world, &sandbox);
     assert!(pasta.is_some());
     world.local.destroy(sandbox.id()).await.unwrap();

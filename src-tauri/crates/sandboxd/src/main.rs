@@ -5,10 +5,15 @@
 //! traffic out, and ends everything on SIGTERM or when the sandbox exceeds its limits.
 //! `sandboxd --connect SOCKET` is a client's way to that socket from outside (see [`connect`]).
 //!
+//! Where standard input is a socket that listens already, it serves that one, and its settings come on the socket that
+//! standard output is: so the way to it lies in no folder of the sandbox.
+//!
 //! It isolates nothing: the namespaces it runs in are made by whoever starts it. It works outside of any, too.
 
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod abstract_sockets;
 mod connect;
 mod egress;
 mod processes;
@@ -18,12 +23,14 @@ mod watchdog;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
 
 use berth_ssh::server::{Children, Server};
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,6 +41,8 @@ use crate::settings::Settings;
 enum Failure {
     #[error("the settings on standard input do not make sense: {0}")]
     Settings(#[from] serde_json::Error),
+    #[error("the settings name no socket, and none was given")]
+    NoSocket,
     #[error("another sandboxd holds the lock {0}")]
     Locked(String),
     #[error("{what}: {cause}")]
@@ -84,9 +93,28 @@ fn log(line: impl Display) {
 }
 
 fn start() -> Result<(), Failure> {
-    let settings = Settings::read(io::stdin())?;
+    // What runs in the sandbox runs as the same user, who may otherwise look into this process and change it: its
+    // memory has the host key, its descriptors lead outside.
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_dumpable(false).attempt("could not close this process to others")?;
+    let given = given_listener().attempt("could not take the socket over")?;
+    let (settings, listener) = match given {
+        Some((listener, control)) => (Settings::read(control)?, Some(listener)),
+        None => (Settings::read(io::stdin())?, None),
+    };
     let _lock = lock(&settings.lock)?;
-    let listener = listen(&settings.socket)?;
+    #[cfg(target_os = "linux")]
+    if processes::is_first() && let Err(error) = abstract_sockets::keep_to_own() {
+        // Only of interest where the network is shared, and there whoever started this has said so.
+        log(format_args!("abstract sockets are not restricted: {error}"));
+    }
+    watchdog::limit_tasks(settings.limits).attempt("could not limit the processes")?;
+    let listener = match (listener, &settings.socket) {
+        (Some(listener), _) => listener,
+        (None, Some(path)) => listen(path)?,
+        (None, None) => return Err(Failure::NoSocket),
+    };
+    listener.set_nonblocking(true).attempt("could not prepare the socket")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -94,15 +122,21 @@ fn start() -> Result<(), Failure> {
         .attempt("could not start the runtime")?;
     let socket = settings.socket.clone();
     let result = runtime.block_on(serve(settings, listener));
-    let _ = std::fs::remove_file(socket);
+    if let Some(socket) = socket {
+        let _ = std::fs::remove_file(socket);
+    }
     // Nothing that this process does may outlive the processes it ends.
     runtime.shutdown_background();
+    if result.is_ok() {
+        processes::ask_to_end();
+    }
     processes::end_all();
     result
 }
 
 fn lock(path: &Path) -> Result<Flock<File>, Failure> {
-    let file = File::options().create(true).append(true).open(path);
+    // One that was made outside cannot be written to.
+    let file = File::open(path).or_else(|_| File::options().create(true).append(true).open(path));
     let file = file.attempt(format_args!("could not open the lock {}", path.display()))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| Failure::Locked(path.display().to_string()))
 }
@@ -113,9 +147,17 @@ fn listen(path: &Path) -> Result<UnixListener, Failure> {
     let before = umask(Mode::from_bits_truncate(0o177));
     let listener = UnixListener::bind(path);
     umask(before);
-    let listener = listener.attempt(format_args!("could not listen on {}", path.display()))?;
-    listener.set_nonblocking(true).attempt("could not prepare the socket")?;
-    Ok(listener)
+    listener.attempt(format_args!("could not listen on {}", path.display()))
+}
+
+/// The socket that whoever started this process listens on already, and where the settings come from then.
+fn given_listener() -> io::Result<Option<(UnixListener, File)>> {
+    let stdin = io::stdin();
+    if !getsockopt(&stdin, AcceptConn).unwrap_or(false) {
+        return Ok(None);
+    }
+    let listener = UnixListener::from(stdin.as_fd().try_clone_to_owned()?);
+    Ok(Some((listener, File::from(io::stdout().as_fd().try_clone_to_owned()?))))
 }
 
 async fn serve(settings: Settings, listener: UnixListener) -> Result<(), Failure> {

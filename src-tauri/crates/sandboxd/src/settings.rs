@@ -1,4 +1,4 @@
-//! What `sandboxd` is told on standard input: one JSON object. The keys in it reach neither a disk nor a command line.
+//! What `sandboxd` is told: one JSON object. The keys in it reach neither a disk nor a command line.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -10,15 +10,15 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Everything, parsed.
 pub struct Settings {
-    /// Where to listen for SSH.
-    pub socket: PathBuf,
+    /// Where to listen for SSH; not needed where a socket was given.
+    pub socket: Option<PathBuf>,
     /// Held for as long as this process lives.
     pub lock: PathBuf,
     /// What the SSH server needs.
     pub server: ServerConfig,
     /// The way out for web traffic, where there is no other.
     pub egress: Option<Egress>,
-    /// What the sandbox may use, where no cgroup holds it.
+    /// What the sandbox may use, as far as no cgroup holds it.
     pub limits: Limits,
 }
 
@@ -40,12 +40,15 @@ pub struct Limits {
     pub memory_bytes: Option<u64>,
     /// Processes and threads.
     pub tasks: Option<u64>,
+    /// The same, as the kernel is told it: what outruns a look.
+    pub most_tasks: Option<u64>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
-    socket: PathBuf,
+    #[serde(default)]
+    socket: Option<PathBuf>,
     lock: PathBuf,
     #[serde(deserialize_with = "private_key")]
     host_key: PrivateKey,

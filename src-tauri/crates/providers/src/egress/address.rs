@@ -1,5 +1,6 @@
 //! Which addresses a sandbox may reach through the proxy.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 /// Whether a sandbox may be connected to `address`.
@@ -8,14 +9,28 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 /// whoever asks from here (link-local, where clouds keep their credentials), and what is no single machine (multicast,
 /// broadcast, unspecified, reserved). Private networks are allowed: a company's registry lives there.
 pub(super) fn permitted(address: IpAddr) -> bool {
-    public(address) && !own(address)
+    let embedded = match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => embedded_v4(v6).map(IpAddr::V4),
+    };
+    public(address) && !own(address) && !embedded.is_some_and(own)
 }
+
+/// Where clouds answer with credentials whoever asks from the machine they are for, besides link-local addresses.
+const CREDENTIALS: [IpAddr; 4] = [
+    // Amazon, Google, Alibaba, Azure.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+];
 
 fn public(address: IpAddr) -> bool {
     match address {
+        _ if CREDENTIALS.contains(&address) => false,
         IpAddr::V4(v4) => public_v4(v4),
         IpAddr::V6(v6) => match embedded_v4(v6) {
-            Some(v4) => public_v4(v4),
+            Some(v4) => public(IpAddr::V4(v4)),
             None => public_v6(v6),
         },
     }
@@ -41,7 +56,7 @@ fn public_v6(address: Ipv6Addr) -> bool {
         || address.segments()[0] & 0xffc0 == 0xfec0)
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64, 6to4 and Teredo. Without this each is a
+/// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64, 6to4, Teredo and ISATAP. Without this each is a
 /// way around the rules for IPv4.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
@@ -57,13 +72,23 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [0x64, 0xff9b, 0 | 1, _, _, _, high, low] => Some(v4(high, low)),
         [0x2002, high, low, ..] => Some(v4(high, low)),
         [0x2001, 0, _, _, _, _, high, low] => Some(v4(!high, !low)),
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some(v4(high, low)),
         _ => None,
     }
 }
 
 /// Whether the address is one of this computer's: only those can be bound. Asking each time is cheap and never stale.
+/// When the system cannot say, for want of a descriptor, it is taken for one.
 fn own(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => true,
+        Err(error) => !is_anothers(&error),
+    }
+}
+
+fn is_anothers(error: &std::io::Error) -> bool {
+    // The latter where this computer does not speak IPv6 at all.
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT)
 }
 
 #[cfg(test)]
@@ -102,6 +127,11 @@ mod tests {
             "64:ff9b:1::7f00:1",
             "2002:7f00:1::1",
             "2001:0:1:2:3:4:80ff:fffe",
+            "2001:db8::5efe:127.0.0.1",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "100.100.100.200",
+            "::ffff:168.63.129.16",
         ] {
             assert!(!check(text), "{text} must be refused");
         }
@@ -119,6 +149,16 @@ mod tests {
     fn this_computers_own_address_is_known() {
         assert!(own(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         assert!(!own("192.0.2.77".parse().unwrap()));
+        assert!(!permitted("2002:7f00:1::".parse().unwrap()) && permitted("192.0.2.77".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_system_that_cannot_say_is_no_permission() {
+        let error = |number| std::io::Error::from_raw_os_error(number);
+        assert!(is_anothers(&error(nix::libc::EADDRNOTAVAIL)) && is_anothers(&error(nix::libc::EAFNOSUPPORT)));
+        for number in [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::EACCES] {
+            assert!(!is_anothers(&error(number)), "{number}");
+        }
     }
 
     proptest! {
@@ -138,7 +178,7 @@ mod tests {
                 Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 9),
                 Ipv6Addr::new(0x2001, 0, 1, 2, 3, 4, !high, !low),
             ] {
-                prop_assert_eq!(public(IpAddr::V6(v6)), public_v4(v4), "{} leads to {}", v6, v4);
+                prop_assert_eq!(public(IpAddr::V6(v6)), public(IpAddr::V4(v4)), "{} leads to {}", v6, v4);
             }
         }
     }

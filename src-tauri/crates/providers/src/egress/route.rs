@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::AllowList;
+use super::{AllowList, address};
 use super::target::{Host, Target};
 use super::upstream::{UnusableProxy, Upstream, Upstreams};
 
@@ -67,8 +67,12 @@ impl Rules {
         match self.upstreams.for_connect(target)? {
             None => self.direct(target).await,
             Some(upstream) => {
-                self.not_forbidden(target).await?;
-                let stream = timeout(CONNECT, chain(upstream, target))
+                let checked = self.not_forbidden(target).await?;
+                // A proxy that runs here reaches all that this computer reaches: it gets the address that was checked,
+                // where there is one. Others may know names that this computer does not.
+                let here = is_here(upstream).await.then_some(checked).flatten();
+                let asked = here.map_or_else(|| target.to_string(), |address| address.to_string());
+                let stream = timeout(CONNECT, chain(upstream, &asked))
                     .await
                     .map_err(|_| NoRoute::Slow { target: target.clone() })??;
                 Ok(Route { stream, address: None, through: None })
@@ -133,16 +137,24 @@ impl Rules {
     }
 
     /// What can be known before another proxy resolves the name: many a computer behind one cannot resolve it itself.
-    async fn not_forbidden(&self, target: &Target) -> Result<(), NoRoute> {
+    /// Gives one of the addresses that were checked, if any were found.
+    async fn not_forbidden(&self, target: &Target) -> Result<Option<SocketAddr>, NoRoute> {
         let forbidden = || Err(NoRoute::Forbidden(target.host.clone()));
         if target.host.is_local_name() && !(self.permitted)(IpAddr::from([127, 0, 0, 1])) {
             return forbidden();
         }
         match resolve(target).await {
             Ok(addresses) if !addresses.iter().all(|address| (self.permitted)(address.ip())) => forbidden(),
-            _ => Ok(()),
+            Ok(addresses) => Ok(addresses.into_iter().min_by_key(SocketAddr::is_ipv6)),
+            Err(_) => Ok(None),
         }
     }
+}
+
+/// Whether a proxy of this computer's settings runs on this computer.
+async fn is_here(upstream: &Upstream) -> bool {
+    let found = timeout(RESOLVE, lookup_host((upstream.host.as_str(), upstream.port))).await;
+    found.is_ok_and(|found| found.is_ok_and(|mut addresses| addresses.any(|address| !address::permitted(address.ip()))))
 }
 
 async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, NoRoute> {
@@ -167,7 +179,7 @@ async fn dial(upstream: &Upstream) -> Result<TcpStream, NoRoute> {
     Ok(stream)
 }
 
-async fn chain(upstream: &Upstream, target: &Target) -> Result<TcpStream, NoRoute> {
+async fn chain(upstream: &Upstream, target: &str) -> Result<TcpStream, NoRoute> {
     let mut stream = dial(upstream).await?;
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(authorization) = &upstream.authorization {

@@ -279,6 +279,15 @@ async fn this_computers_proxy_is_no_way_to_this_computer() {
 }
 
 #[tokio::test]
+async fn a_proxy_on_this_computer_gets_the_address_that_was_checked() {
+    let (upstream, asked) = server(b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n").await;
+    let world = World::new(|_| true, None, &[("https_proxy", format!("http://{upstream}"))]);
+    world.ask("CONNECT localhost:443 HTTP/1.1\r\n\r\n").await;
+    let asked = String::from_utf8(asked.await.unwrap()).unwrap();
+    assert!(asked.starts_with("CONNECT 127.0.0.1:443 HTTP/1.1\r\n"), "{asked}");
+}
+
+#[tokio::test]
 async fn a_refusal_by_this_computers_proxy_is_told() {
     let (upstream, _asked) = server(b"\r\n\r\n", b"HTTP/1.1 407 Nope\r\n\r\n").await;
     let world = World::new(|_| true, None, &[("HTTPS_PROXY", format!("{upstream}"))]);

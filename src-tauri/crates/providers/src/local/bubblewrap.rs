@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Where things are inside.
 pub(super) const HOME: &str = "/home/dev";
-pub(super) const SOCKETS: &str = "/run/berth";
+pub(super) const LOCK: &str = "/run/berth-lock";
 pub(super) const NET: &str = "/run/berth-net";
 const SANDBOXD: &str = "/run/sandboxd";
 
@@ -38,11 +38,9 @@ pub(super) struct Spec<'a> {
     /// Covered by nothing where they lie in something that is shown.
     pub(super) hidden: &'a [&'a Path],
     pub(super) home: &'a Path,
-    pub(super) socket_dir: &'a Path,
+    pub(super) lock: &'a Path,
     pub(super) net_dir: Option<&'a Path>,
     pub(super) sandboxd: &'a Path,
-    /// Put before `sandboxd`.
-    pub(super) wrapper: &'a [String],
     /// Bytes for /tmp, where bubblewrap can limit them.
     pub(super) scratch: Option<u64>,
 }
@@ -80,7 +78,7 @@ pub(super) fn arguments(spec: &Spec<'_>) -> Vec<OsString> {
     }
 
     line.bind("--ro-bind", spec.sandboxd, SANDBOXD);
-    line.bind("--bind", spec.socket_dir, SOCKETS);
+    line.bind("--ro-bind", spec.lock, LOCK);
     if let Some(net_dir) = spec.net_dir {
         line.bind("--ro-bind", net_dir, NET);
     }
@@ -90,7 +88,6 @@ pub(super) fn arguments(spec: &Spec<'_>) -> Vec<OsString> {
         line.mount(mount);
     }
     line.add(["--remount-ro", "/", "--chdir", HOME, "--"]);
-    line.0.extend(spec.wrapper.iter().map(OsString::from));
     line.add([SANDBOXD]);
     line.0
 }
@@ -162,10 +159,9 @@ mod tests {
             system,
             hidden,
             home: Path::new("/data/sandboxes/a/home"),
-            socket_dir: Path::new("/rt/sb/a"),
+            lock: Path::new("/rt/sb/a/lock"),
             net_dir: Some(Path::new("/rt/net/a")),
             sandboxd: Path::new("/data/bin/sandboxd"),
-            wrapper: &[],
             scratch: Some(1 << 30),
         }
     }
@@ -194,7 +190,7 @@ mod tests {
         let system = [Mount::Shown("/usr".into())];
         let line = line(&spec(&system, &[]));
         let writable: Vec<_> = line.windows(3).filter(|words| words[0] == "--bind").map(|words| &words[2]).collect();
-        assert_eq!(writable, [SOCKETS, HOME]);
+        assert_eq!(writable, [HOME]);
         let last = line.len();
         assert_eq!(line[last - 6..], ["--remount-ro", "/", "--chdir", HOME, "--", SANDBOXD].map(String::from));
     }

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::limits::Holder;
+use super::limits::{Holder, Limits, Manager};
 use super::pasta::{self, Pasta};
 use super::{Account, Env, process};
 use crate::ProviderError;
@@ -66,7 +67,7 @@ impl Computer {
         }
         let (_, errors, success) = output(Command::new(&bwrap).args(TRIAL), account).await;
         if !success {
-            return Err(diagnose(errors.trim(), |name| sysctl(name)));
+            return Err(diagnose(errors.trim(), sysctl));
         }
         let (pasta, holder) = tokio::join!(Pasta::probe(env, account), holder(env, account));
         Ok(Self { bwrap, sized_tmpfs: help.contains("--size"), pasta, holder, basis: basis(env, account) })
@@ -166,24 +167,36 @@ fn install(package: &str) -> String {
     format!("Install it: {command} {package}")
 }
 
-/// A systemd that can hold a scope to its limits: tried with small ones, which are then read back.
+/// A systemd that can hold a scope to its limits: tried with small ones in the very words of a start, which are then
+/// read back.
 async fn holder(env: &Env, account: &Account) -> Holder {
-    let (holder, manager, socket) = match account {
+    let (manager, socket) = match account {
         Account::Person => {
             let runtime = env.get("XDG_RUNTIME_DIR").map(PathBuf::from).unwrap_or_default();
-            (Holder::UserManager, "--user", runtime.join("systemd/private"))
+            (Manager::User, runtime.join("systemd/private"))
         }
-        Account::Own { .. } => (Holder::SystemManager, "--system", PathBuf::from("/run/systemd/private")),
+        Account::Own { .. } => (Manager::System, PathBuf::from("/run/systemd/private")),
     };
-    if program(env, "systemd-run").is_none() || !socket.exists() {
-        return Holder::Watchdog;
-    }
+    let Some(program) = program(env, "systemd-run").filter(|_| socket.exists()) else { return Holder::Watchdog };
+    let limits = Limits { memory: 64 << 20, tasks: 64 };
     let read_back = "g=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup); cat $g/memory.max $g/pids.max";
-    let mut command = Command::new("systemd-run");
-    command.args([manager, "--scope", "--quiet", "--collect", "-p", "MemoryMax=64M", "-p", "TasksMax=64", "--"]);
-    command.args(["sh", "-c", read_back]);
-    let (found, _, _) = output(&mut command, &Account::Person).await;
-    if found.split_whitespace().eq(["67108864", "64"]) { holder } else { Holder::Watchdog }
+    for ends_whole in [true, false] {
+        let holder = Holder::Systemd { manager, ends_whole };
+        let words = limits.scope(holder, &format!("berth-trial-{}-{ends_whole}.scope", std::process::id()));
+        let mut command = Command::new(&program);
+        command.args(&words[1..]).args(["sh", "-c", read_back]);
+        let (found, _, _) = output(&mut command, &Account::Person).await;
+        if found.split_whitespace().eq([limits.memory, limits.most_tasks()].map(|limit| limit.to_string())) {
+            return holder;
+        }
+    }
+    Holder::Watchdog
+}
+
+/// Whether `sandboxd` can keep a sandbox from abstract sockets that are not its own.
+pub(super) fn scopes_abstract_sockets() -> bool {
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    ruleset.scope(Scope::AbstractUnixSocket).and_then(Ruleset::create).is_ok()
 }
 
 /// What a finding rests on: this run of the computer, who asks, the programs, and the switches.
@@ -265,6 +278,26 @@ mod tests {
         // Debian's own folders are always looked in; so the lookup itself is what is tested.
         assert_eq!(program(&Env::from([("PATH".into(), "relative:/nonexistent".into())]), "no-such-program"), None);
         assert!(program(&Env::new(), "env").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_systemd_that_does_not_know_every_word_is_used_as_far_as_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("systemd")).unwrap();
+        fs::write(at("systemd/private"), "").unwrap();
+        let env = Env::from(["PATH", "XDG_RUNTIME_DIR"].map(|name| (name.to_owned(), folder.path().display().to_string())));
+        for (script, ends_whole) in [
+            ("echo 67108864 144", Some(true)),
+            ("case \"$*\" in *OOMPolicy*) echo Unknown assignment >&2; exit 1;; esac; echo 67108864 144", Some(false)),
+            ("echo 67108864 max", None),
+        ] {
+            fs::write(at("systemd-run"), format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(at("systemd-run"), fs::Permissions::from_mode(0o755)).unwrap();
+            let expected =
+                ends_whole.map_or(Holder::Watchdog, |ends_whole| Holder::Systemd { manager: Manager::User, ends_whole });
+            assert_eq!(holder(&env, &Account::Person).await, expected, "{script}");
+        }
     }
 
     #[test]

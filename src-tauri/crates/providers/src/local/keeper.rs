@@ -49,15 +49,15 @@ impl Keeper {
         let (log, pasta_pid, first) = (places.log.clone(), places.pasta_pid.clone(), running.first.clone());
         self.0.spawn(async move {
             loop {
-                match &mut child {
-                    Some(child) => {
-                        tokio::select! {
-                            _ = child.wait() => {}
-                            () = tokio::time::sleep(LOOK) => {}
-                        }
+                let ended = match &mut child {
+                    Some(monitor) => tokio::time::timeout(LOOK, monitor.wait()).await.is_ok(),
+                    None => {
+                        tokio::time::sleep(LOOK).await;
+                        false
                     }
-                    None => tokio::time::sleep(LOOK).await,
-                }
+                };
+                // The sandbox lives on without its monitor, which has nothing more to say.
+                child = child.filter(|_| !ended);
                 if !first.is_alive() {
                     break;
                 }

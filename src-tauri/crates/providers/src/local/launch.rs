@@ -3,19 +3,24 @@
 //! The chain is one process that becomes the next: a session of its own (it outlives the app), the limits, perhaps the
 //! namespaces for pasta, a shell that opens two descriptors, bubblewrap. Bubblewrap tells the number of the sandbox's
 //! first process, which is written down while that process waits for its settings; then it gets them and says `ready`.
+//!
+//! Standard input is the socket on which SSH is served; standard output is one that carries all of that talk, both ways.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::limits::{Holder, Limits};
+use super::limits::{Holder, Limits, Manager};
 use super::pasta::{self, Pasta};
 use super::process::Process;
 use super::{Account, Env};
@@ -82,9 +87,12 @@ impl Launch<'_> {
         let log = open_log(&self.places.log).doing(opening, &self.places.log)?;
         let mut log_reader = File::open(&self.places.log).doing(opening, &self.places.log)?;
         let begin = log_reader.seek(SeekFrom::End(0)).doing(opening, &self.places.log)?;
-        let mut child = self.command(log).spawn().doing("Starting bubblewrap", self.bwrap)?;
+        let starting = "Starting bubblewrap";
+        let listener = listen(&self.places.socket).doing("Opening the sandbox's socket", &self.places.socket)?;
+        let (talk, theirs) = talk().doing(starting, self.bwrap)?;
+        let mut child = self.command(listener, theirs, log).spawn().doing(starting, self.bwrap)?;
 
-        match timeout(PATIENCE, self.handshake(&mut child, written_down)).await {
+        match timeout(PATIENCE, self.handshake(&mut child, talk, written_down)).await {
             Ok(Ok(())) => Ok(child),
             Ok(Err(Failure::Launch(error))) => {
                 end(child).await;
@@ -102,12 +110,12 @@ impl Launch<'_> {
         }
     }
 
-    fn command(&self, log: File) -> Command {
+    fn command(&self, listener: OwnedFd, talk: OwnedFd, log: File) -> Command {
         let mut words: Vec<OsString> = vec!["setsid".into()];
         words.extend(self.limits.scope(self.holder, &self.unit).into_iter().map(OsString::from));
         let account = match (self.holder, self.account) {
             // Only root may ask that systemd, so root is given up after it.
-            (Holder::SystemManager, Account::Own { uid }) => {
+            (Holder::Systemd { manager: Manager::System, .. }, Account::Own { uid }) => {
                 let uid = uid.to_string();
                 words.extend(["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups", "--"].map(OsString::from));
                 &Account::Person
@@ -117,8 +125,10 @@ impl Launch<'_> {
         if self.pasta.is_some() {
             words.extend(pasta::NAMESPACE.iter().map(OsString::from));
         }
-        let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
-        words.extend([shell.into(), "-c".into(), SHELL.into(), self.places.filter.clone().into(), self.bwrap.into()]);
+        // To bash a socket on its standard input means that somebody logged in, for whom there is a file to read.
+        let shell: &[&str] = if Path::new("/bin/bash").exists() { &["/bin/bash", "--norc"] } else { &["/bin/sh"] };
+        words.extend(shell.iter().map(OsString::from));
+        words.extend(["-c".into(), SHELL.into(), self.places.filter.clone().into(), self.bwrap.into()]);
         words.extend(self.arguments.iter().cloned());
 
         let mut command = Command::new(&words[0]);
@@ -126,7 +136,7 @@ impl Launch<'_> {
         for name in ["PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"] {
             command.envs(self.env.get(name).map(|value| (name, value)));
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        command.stdin(listener).stdout(talk).stderr(log);
         account.assume(&mut command);
         command
     }
@@ -134,14 +144,12 @@ impl Launch<'_> {
     async fn handshake(
         &self,
         child: &mut Child,
+        talk: UnixStream,
         written_down: impl FnOnce(&Process, &Process) -> Result<(), ProviderError>,
     ) -> Result<(), Failure> {
-        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Failure::Silent("it has no standard input.".into()));
-        };
-        let mut stdout = BufReader::new(stdout);
+        let mut talk = BufReader::new(talk);
         let gone = || Failure::Silent("it ended before it was ready.".into());
-        let first = read_info(&mut stdout).await.and_then(Process::of_pid).ok_or_else(gone)?;
+        let first = read_info(&mut talk).await.and_then(Process::of_pid).ok_or_else(gone)?;
         let monitor = child.id().and_then(|pid| Process::of_pid(pid as i32)).ok_or_else(gone)?;
         written_down(&first, &monitor).map_err(|error| Failure::Launch(error.into()))?;
         if let Some(pasta) = self.pasta {
@@ -149,10 +157,9 @@ impl Launch<'_> {
             attached.map_err(|reason| Failure::Launch(LaunchError::Pasta(reason)))?;
         }
         let settings = serde_json::to_vec(&self.settings).map_err(|error| Failure::Silent(error.to_string()))?;
-        stdin.write_all(&settings).await.map_err(|_| gone())?;
-        drop(stdin);
+        talk.write_all(&settings).await.map_err(|_| gone())?;
         let mut line = String::new();
-        stdout.read_line(&mut line).await.map_err(|_| gone())?;
+        talk.read_line(&mut line).await.map_err(|_| gone())?;
         if line == "ready\n" { Ok(()) } else { Err(gone()) }
     }
 }
@@ -164,15 +171,34 @@ enum Failure {
 }
 
 /// The number of the first process, from what bubblewrap tells: an object over several lines.
-async fn read_info(stdout: &mut BufReader<ChildStdout>) -> Option<i32> {
+async fn read_info(talk: &mut BufReader<UnixStream>) -> Option<i32> {
     let mut text = String::new();
     while !text.trim_end().ends_with('}') {
-        if stdout.read_line(&mut text).await.ok()? == 0 || text.len() > 4096 {
+        if talk.read_line(&mut text).await.ok()? == 0 || text.len() > 4096 {
             return None;
         }
     }
     let info: serde_json::Value = serde_json::from_str(&text).ok()?;
     info.get("child-pid")?.as_i64()?.try_into().ok()
+}
+
+/// The socket on which SSH will be served, which only this user may connect to.
+fn listen(path: &Path) -> io::Result<OwnedFd> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener.into())
+}
+
+/// Both ends of the talk with what is started: ours, and what it gets.
+fn talk() -> io::Result<(UnixStream, OwnedFd)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let theirs = theirs.into_std()?;
+    theirs.set_nonblocking(false)?;
+    Ok((ours, theirs.into()))
 }
 
 /// Ends what was begun: the first process sees the end of its input, but the monitor might wait for something else.

@@ -10,12 +10,21 @@ const GIB: u64 = 1 << 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Holder {
-    /// The person's systemd, by a cgroup.
-    UserManager,
-    /// The computer's systemd, by a cgroup; for root.
-    SystemManager,
+    /// A systemd, by a cgroup. One older than 253 cannot be told to end a scope as a whole when its memory is used up:
+    /// there `sandboxd` looks after the memory too.
+    Systemd { manager: Manager, ends_whole: bool },
     /// `sandboxd`, which looks and ends the sandbox; and the kernel's limit on a user's tasks.
     Watchdog,
+}
+
+/// Whose systemd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Manager {
+    /// The person's.
+    User,
+    /// The computer's; for root.
+    System,
 }
 
 /// What one sandbox may take of this computer. Its processors it may have all, after everything else.
@@ -50,38 +59,36 @@ impl Limits {
 
     /// What is put before a command to hold it.
     pub(super) fn scope(&self, holder: Holder, unit: &str) -> Vec<String> {
-        let manager = match holder {
-            Holder::UserManager => Some("--user"),
-            Holder::SystemManager => Some("--system"),
-            Holder::Watchdog => None,
+        let Holder::Systemd { manager, ends_whole } = holder else {
+            return ["nice", "-n", "5"].map(String::from).to_vec();
         };
-        let Some(manager) = manager else { return ["nice", "-n", "5"].map(String::from).to_vec() };
+        let manager = match manager {
+            Manager::User => "--user",
+            Manager::System => "--system",
+        };
         let mut words =
             ["systemd-run", manager, "--scope", "--quiet", "--collect", "--unit", unit].map(String::from).to_vec();
-        for property in [
+        let mut properties = vec![
             format!("MemoryMax={}", self.memory),
             "MemorySwapMax=0".to_owned(),
-            format!("TasksMax={}", self.tasks),
+            format!("TasksMax={}", self.most_tasks()),
             "CPUWeight=50".to_owned(),
+        ];
+        if ends_whole {
             // The kernel ends one process of many; what is left of a sandbox is worth nothing.
-            "OOMPolicy=kill".to_owned(),
-        ] {
+            properties.push("OOMPolicy=kill".to_owned());
+        }
+        for property in properties {
             words.extend(["-p".to_owned(), property]);
         }
         words.push("--".into());
         words
     }
 
-    /// What is put before the first process inside: the kernel counts tasks in the sandbox's user namespace by
-    /// themselves. It stops what outruns the watchdog, hence more than the watchdog allows.
-    pub(super) fn wrapper(&self, holder: Holder) -> Vec<String> {
-        match holder {
-            Holder::Watchdog => {
-                let tasks = self.tasks + self.tasks / 4 + 64;
-                vec!["/usr/bin/prlimit".into(), format!("--nproc={tasks}:{tasks}"), "--".into()]
-            }
-            Holder::UserManager | Holder::SystemManager => Vec::new(),
-        }
+    /// What the kernel allows: it stops what outruns the watchdog, hence more than the watchdog does. A limit that is
+    /// only kept would leave a fork bomb sitting at it.
+    pub(super) fn most_tasks(&self) -> u64 {
+        self.tasks + self.tasks / 4 + 64
     }
 }
 
@@ -122,11 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_holds_everything() {
-        let words = Limits { memory: 1 << 20, tasks: 7 }.scope(Holder::UserManager, "u.scope");
-        for word in ["--user", "MemoryMax=1048576", "TasksMax=7", "OOMPolicy=kill"] {
-            assert!(words.contains(&word.to_owned()), "{word}");
+    fn a_cgroup_holds_everything_and_leaves_the_watchdog_time_for_tasks() {
+        let holder = |ends_whole| Holder::Systemd { manager: Manager::User, ends_whole };
+        let words = |ends_whole| Limits { memory: 1 << 20, tasks: 8 }.scope(holder(ends_whole), "u.scope");
+        for word in ["--user", "MemoryMax=1048576", "TasksMax=74", "OOMPolicy=kill"] {
+            assert!(words(true).contains(&word.to_owned()), "{word}");
         }
-        assert!(Limits { memory: 1, tasks: 1 }.wrapper(Holder::UserManager).is_empty());
+        assert!(!words(false).contains(&"OOMPolicy=kill".to_owned()));
     }
 }

@@ -1,11 +1,14 @@
 //! A full network by pasta: a program of an ordinary user that carries what leaves a network namespace by ordinary
-//! sockets. Sandboxes reach everything this computer reaches, except this computer.
+//! sockets. Sandboxes reach everything this computer reaches, except this computer: its addresses are made unreachable in
+//! the namespace, which only its owner can undo. Those that it gets while a sandbox runs are reached until the next start.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use nix::ifaddrs::getifaddrs;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -71,8 +74,47 @@ impl Pasta {
             command.arg("--pid").arg(pid_file);
         }
         let (_, complaints, success) = output(command.arg(pid.to_string()), account).await;
-        if success { Ok(()) } else { Err(format!("pasta failed: {}", said(&complaints))) }
+        if !success {
+            return Err(format!("pasta failed: {}", said(&complaints)));
+        }
+        shut(pid, account).await
     }
+}
+
+/// Where clouds give credentials to whoever asks from the machine they are for.
+const CREDENTIALS: &[&str] = &["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254"];
+
+/// A kernel without IPv6 has none of its addresses either.
+const SHUT: &str = "\
+[ -e /proc/net/if_inet6 ] || v6=none
+for address; do
+    case $address$v6 in *:*none) continue ;; esac
+    ip route replace unreachable \"$address\" || exit
+done";
+
+/// Makes this computer unreachable in the network namespace of `pid`.
+async fn shut(pid: u32, account: &Account) -> Result<(), String> {
+    let own = own_addresses().map_err(|error| format!("this computer's addresses are not known: {error}"))?;
+    let mut command = Command::new("nsenter");
+    command.args(["--user", "--net", "--preserve-credentials", "--target", &pid.to_string(), "sh", "-c", SHUT, "sh"]);
+    command.args(own.iter().map(IpAddr::to_string)).args(CREDENTIALS);
+    let (_, complaints, success) = output(&mut command, account).await;
+    if success { Ok(()) } else { Err(format!("this computer could not be made unreachable: {}", said(&complaints))) }
+}
+
+/// The addresses of this computer; neither those of loopback nor those that need the name of an interface beside them.
+fn own_addresses() -> nix::Result<Vec<IpAddr>> {
+    let addresses = getifaddrs()?.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
+    });
+    Ok(addresses
+        .filter(|address| match address {
+            IpAddr::V4(v4) => !v4.is_loopback(),
+            IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+        })
+        .collect())
 }
 
 /// The pasta whose number is in the file. The file's name is among its arguments, so that no other can be meant.

@@ -41,6 +41,7 @@ pub(super) fn prepare(
     inner: &Inner,
     spec: &SandboxSpec,
     places: &Places,
+    computer: &Computer,
     network: NetworkMode,
 ) -> Result<Prepared, ProviderError> {
     if !is_hostname(&spec.hostname) {
@@ -50,14 +51,12 @@ pub(super) fn prepare(
     folders(inner, places, &account)?;
     let sandboxd = install_sandboxd(inner)?;
     let (host_key, host_key_text) = key(&places.host_key)?;
-    let filter = seccomp::filter();
+    let filter = seccomp::filter(watches_memory(computer.holder));
     let doing = "Writing the sandbox's files";
     if fs::read(&places.filter).ok().as_ref() != Some(&filter) {
         fs::write(&places.filter, &filter).doing(doing, &places.filter)?;
     }
-    for stale in [&places.socket, &places.pasta_pid] {
-        let _ = fs::remove_file(stale);
-    }
+    let _ = fs::remove_file(&places.pasta_pid);
     let home = inner.env.get("HOME").map(Path::new);
     let mut system = System::of_computer(home, &inner.env, &account);
     system::write_etc(&mut system, &places.etc, &spec.hostname, &resolv_conf(network), &inner.env)
@@ -79,21 +78,21 @@ impl Prepared {
         client_key: &str,
     ) -> Launch<'a> {
         let limits = inner.limits;
-        let hidden: Vec<&Path> = [Some(inner.layout.data.as_path()), Some(inner.layout.runtime.as_path())]
+        let private = [Some(inner.layout.data.as_path()), Some(inner.layout.runtime.as_path())]
             .into_iter()
             .chain([inner.env.get("HOME").map(Path::new)])
-            .flatten()
-            .collect();
+            .flatten();
+        let hidden: Vec<PathBuf> = private.flat_map(|path| self.system.seen_as(path)).collect();
+        let hidden: Vec<&Path> = hidden.iter().map(PathBuf::as_path).collect();
         let arguments = bubblewrap::arguments(&Spec {
             hostname: &spec.hostname,
             share_network: network != NetworkMode::Proxied,
             system: &self.system.mounts,
             hidden: &hidden,
             home: &places.home,
-            socket_dir: &places.socket_dir,
+            lock: &places.lock,
             net_dir: egress.then_some(places.net_dir.as_path()),
             sandboxd: &self.sandboxd,
-            wrapper: &limits.wrapper(computer.holder),
             scratch: computer.sized_tmpfs.then(|| limits.scratch()),
         });
         Launch {
@@ -107,8 +106,8 @@ impl Prepared {
             unit: format!("berth-sandbox-{}.scope", spec.id),
             pasta: computer.pasta.as_ref().ok().filter(|_| network == NetworkMode::Full),
             settings: Settings {
-                socket: system::socket_inside("ssh.sock"),
-                lock: system::socket_inside("lock"),
+                socket: None,
+                lock: bubblewrap::LOCK.into(),
                 host_key: &self.host_key_text,
                 authorized_keys: [client_key.to_owned()],
                 user: USER,
@@ -119,8 +118,11 @@ impl Prepared {
                     listen: FORWARDER.into(),
                     socket: format!("{}/egress.sock", bubblewrap::NET),
                 }),
-                limits: (computer.holder == Holder::Watchdog)
-                    .then_some(Watched { memory_bytes: limits.memory, tasks: limits.tasks }),
+                limits: Some(Watched {
+                    memory_bytes: watches_memory(computer.holder).then_some(limits.memory),
+                    tasks: limits.tasks,
+                    most_tasks: limits.most_tasks(),
+                }),
             },
         }
     }
@@ -134,6 +136,11 @@ impl Prepared {
         }
         env
     }
+}
+
+/// Whether `sandboxd` looks after the memory.
+fn watches_memory(holder: Holder) -> bool {
+    !matches!(holder, Holder::Systemd { ends_whole: true, .. })
 }
 
 /// Who the sandbox is, outside. Its home's owner says so for ever after.
@@ -169,18 +176,20 @@ fn folders(inner: &Inner, places: &Places, account: &Account) -> Result<(), Prov
     data_folder(inner)?;
     let up = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
     let (sockets, nets) = (up(&places.socket_dir), up(&places.net_dir));
-    for folder in [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets] {
+    for folder in
+        [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets, &places.socket_dir]
+    {
         passable(folder, inner.root)?;
     }
-    for folder in [&places.root, &sockets, &inner.layout.data] {
+    for folder in [&places.root, &places.socket_dir, &inner.layout.data] {
         if let Some(barrier) = account.barrier(folder) {
             return Err(ProviderError::Barred(barrier));
         }
     }
-    for folder in [&places.socket_dir, &places.net_dir] {
-        private(folder).doing(doing, folder)?;
-        own(folder, account).doing(doing, folder)?;
-    }
+    private(&places.net_dir).doing(doing, &places.net_dir)?;
+    own(&places.net_dir, account).doing(doing, &places.net_dir)?;
+    let lock = fs::OpenOptions::new().create(true).append(true).open(&places.lock).doing(doing, &places.lock)?;
+    lock.set_permissions(fs::Permissions::from_mode(0o644)).doing(doing, &places.lock)?;
     if !places.home.exists() {
         // Laid out aside: a crash on the way must not pass for a home.
         let fresh = places.root.join("home.new");

@@ -57,7 +57,7 @@ pub(super) fn holder_of(lock: &Path) -> Option<Process> {
     is_first_of_namespace(pid).then(|| Process::of_pid(pid))?
 }
 
-/// The lock's file can be written to from inside: whoever holds it must at least be what it claims to be.
+/// Somebody else may look at the lock by taking it, and is not to be ended for that.
 fn is_first_of_namespace(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();

@@ -6,6 +6,9 @@
 //! which a sandbox would come to hold capabilities and with them most of the kernel's past holes, and a few calls that
 //! no development tool needs and that were such holes themselves.
 //!
+//! Where `sandboxd` looks after the memory it also takes away files in memory that no folder shows, which can be neither
+//! seen nor limited from outside their process; programs that ask for one take a file in /dev/shm instead.
+//!
 //! The price: browsers run with their own sandbox off, as in every container.
 
 use nix::libc;
@@ -61,11 +64,14 @@ const FORBIDDEN: &[libc::c_long] = &[
 const UNKNOWN: &[libc::c_long] =
     &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
 
+/// The same, where memory is looked after by looking.
+const UNSEEN: &[libc::c_long] = &[libc::SYS_memfd_create, libc::SYS_memfd_secret];
+
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// The filter as bubblewrap reads it.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(super) fn filter() -> Vec<u8> {
+pub(super) fn filter(watched: bool) -> Vec<u8> {
     let mut program = Vec::new();
     let mut add = |code, value, if_true, if_false| program.push(Instruction { code, if_true, if_false, value });
     let errno = |errno: i32| ERRNO | errno as u32;
@@ -78,7 +84,8 @@ pub(super) fn filter() -> Vec<u8> {
     add(LOAD, NUMBER, 0, 0);
     add(AT_LEAST, 0x4000_0000, 0, 1);
     add(RETURN, errno(libc::ENOSYS), 0, 0);
-    for (calls, answer) in [(FORBIDDEN, libc::EPERM), (UNKNOWN, libc::ENOSYS)] {
+    let unseen = if watched { UNSEEN } else { &[] };
+    for (calls, answer) in [(FORBIDDEN, libc::EPERM), (UNKNOWN, libc::ENOSYS), (unseen, libc::ENOSYS)] {
         for call in calls {
             add(EQUALS, *call as u32, 0, 1);
             add(RETURN, errno(answer), 0, 0);
@@ -106,12 +113,12 @@ pub(super) fn filter() -> Vec<u8> {
     add(RETURN, errno(libc::EAFNOSUPPORT), 0, 0);
     add(RETURN, ALLOW, 0, 0);
 
-    program.iter().flat_map(Instruction::to_bytes).collect()
+    program.into_iter().flat_map(Instruction::to_bytes).collect()
 }
 
 /// On other processors sandboxes run with their namespaces alone.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) fn filter() -> Vec<u8> {
+pub(super) fn filter(_watched: bool) -> Vec<u8> {
     [LOAD, RETURN]
         .map(|code| Instruction { code, if_true: 0, if_false: 0, value: if code == RETURN { ALLOW } else { 0 } })
         .iter()
@@ -120,7 +127,7 @@ pub(super) fn filter() -> Vec<u8> {
 }
 
 impl Instruction {
-    fn to_bytes(&self) -> [u8; 8] {
+    fn to_bytes(self) -> [u8; 8] {
         let [a, b] = self.code.to_ne_bytes();
         let [w, x, y, z] = self.value.to_ne_bytes();
         [a, b, self.if_true, self.if_false, w, x, y, z]
@@ -134,7 +141,10 @@ mod tests {
 
     /// What the filter answers, by interpreting it as the kernel does.
     fn answer(call: libc::c_long, arguments: [u32; 2], architecture: u32) -> u32 {
-        let program = filter();
+        answer_of(&filter(false), call, arguments, architecture)
+    }
+
+    fn answer_of(program: &[u8], call: libc::c_long, arguments: [u32; 2], architecture: u32) -> u32 {
         let word = |at: u32| match at {
             NUMBER => call as u32,
             ARCHITECTURE => architecture,
@@ -170,6 +180,9 @@ mod tests {
         assert_eq!(native(libc::SYS_clone3, 0, 0), refused(libc::ENOSYS));
         assert_eq!(native(libc::SYS_io_uring_setup, 0, 0), refused(libc::ENOSYS));
         assert_eq!(native(libc::SYS_unshare, libc::CLONE_NEWUSER | libc::CLONE_NEWNET, 0), refused(libc::EPERM));
+        for (watched, expected) in [(true, refused(libc::ENOSYS)), (false, ALLOW)] {
+            assert_eq!(answer_of(&filter(watched), libc::SYS_memfd_create, [0, 0], NATIVE), expected);
+        }
         assert_eq!(native(libc::SYS_clone, libc::CLONE_NEWUSER, 0), refused(libc::EPERM));
         assert_eq!(native(libc::SYS_clone, libc::CLONE_VM | libc::CLONE_THREAD, 0), ALLOW);
         assert_eq!(native(libc::SYS_ioctl, 0, libc::TIOCSTI), refused(libc::EPERM));

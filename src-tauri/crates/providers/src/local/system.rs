@@ -6,12 +6,12 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::bubblewrap::{Mount, SOCKETS, USER_ID};
+use super::bubblewrap::{Mount, USER_ID};
 use super::tools::HomeTools;
 use super::{Account, Env};
 
 /// Folders of programs at the top of the file system; where they are links into /usr the links are made.
-const PROGRAMS: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store"];
+const PROGRAMS: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"];
 
 /// Configuration that programs need and that holds nothing secret. Never all of /etc: that has keys, passwords in
 /// other programs' settings, and the names of everyone.
@@ -84,6 +84,8 @@ const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 #[derive(Debug, Clone)]
 pub(super) struct System {
     pub(super) mounts: Vec<Mount>,
+    /// Files that are shown with their folders, and must not be.
+    secret: Vec<PathBuf>,
     pub(super) env: Env,
     /// An absolute path that exists in it.
     pub(super) shell: &'static str,
@@ -94,6 +96,7 @@ impl System {
     pub(super) fn of_computer(home: Option<&Path>, env: &Env, account: &Account) -> Self {
         let mut mounts = Vec::new();
         PROGRAMS.iter().filter_map(|path| program_folder(Path::new(path))).for_each(|mount| mounts.push(mount));
+        mounts.extend(packages(Path::new("/opt")).map(Mount::Shown));
         let etc = Path::new("/etc");
         for name in ETC.iter().map(|name| etc.join(name)).chain(java(etc)) {
             if name.exists() {
@@ -108,14 +111,16 @@ impl System {
             }
         }
 
-        let mut tools = home.map(HomeTools::of).unwrap_or_default();
-        if let Some(barrier) = home.filter(|_| tools != HomeTools::default()).and_then(|home| account.barrier(home)) {
+        let tools = home.map(|home| HomeTools::of(home, env)).unwrap_or_default();
+        let barrier = tools.shown.iter().filter_map(|path| Some((path, account.barrier(path.parent()?)?))).next();
+        if let Some((path, barrier)) = barrier {
             tracing::warn!(
                 barrier = %barrier.display(),
-                "the tool managers in the home folder are not shown to sandboxes: their user may not pass through it"
+                path = %path.display(),
+                "some tool managers are not shown to sandboxes: their user may not pass through a folder on the way"
             );
-            tools = HomeTools::default();
         }
+        let tools = tools.without(|path| path.parent().is_some_and(|folder| account.barrier(folder).is_some()));
         mounts.extend(tools.shown.into_iter().map(Mount::Shown));
 
         let mut inside = Env::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
@@ -124,7 +129,21 @@ impl System {
         let path: Vec<String> = tools.path.iter().map(|path| text(path)).chain([SYSTEM_PATH.to_owned()]).collect();
         inside.insert("PATH".into(), path.join(":"));
         let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
-        Self { mounts, env: inside, shell }
+        Self { mounts, secret: tools.secret, env: inside, shell }
+    }
+
+    /// Where a folder is seen in the sandbox, whatever links lead to it or to what shows it; and the folder itself.
+    pub(super) fn seen_as(&self, folder: &Path) -> Vec<PathBuf> {
+        let mut seen = vec![folder.to_owned()];
+        if let Ok(real) = fs::canonicalize(folder) {
+            seen.extend(self.mounts.iter().filter_map(|mount| {
+                let Mount::Shown(shown) = mount else { return None };
+                Some(shown.join(real.strip_prefix(fs::canonicalize(shown).ok()?).ok()?))
+            }));
+        }
+        seen.sort();
+        seen.dedup();
+        seen
     }
 
     /// Whether a path of the computer is seen in the sandbox.
@@ -157,6 +176,9 @@ pub(super) fn write_etc(
         write_if_changed(&from, content.as_bytes())?;
         system.mounts.push(Mount::Own { from, at: Path::new("/etc").join(name) });
     }
+    let nothing = etc.join("nothing");
+    write_if_changed(&nothing, b"")?;
+    system.mounts.extend(system.secret.drain(..).map(|at| Mount::Own { from: nothing.clone(), at }));
     let mut copied = false;
     for name in CERTIFICATES {
         let Some(file) = computer.get(*name).filter(|value| value.starts_with('/')) else { continue };
@@ -249,6 +271,16 @@ fn program_folder(path: &Path) -> Option<Mount> {
     }
 }
 
+/// What was installed below /opt by the computer's administrator: others put there what is theirs.
+fn packages(opt: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(opt).into_iter().flatten().flatten();
+    let is_package = |path: &PathBuf| {
+        fs::symlink_metadata(path)
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == 0 && meta.permissions().mode() & 0o022 == 0)
+    };
+    entries.map(|entry| entry.path()).filter(is_package)
+}
+
 /// Debian keeps the configuration of each Java there.
 fn java(etc: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(etc).into_iter().flatten().flatten();
@@ -288,11 +320,6 @@ impl Account {
     }
 }
 
-/// Where the forwarder's other end is, inside.
-pub(super) fn socket_inside(name: &str) -> String {
-    format!("{SOCKETS}/{name}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +331,29 @@ mod tests {
             assert!(!system.shows(Path::new(secret)), "{secret}");
         }
         assert!(system.shows(Path::new("/usr/bin/env")));
+    }
+
+    #[test]
+    fn a_folder_is_known_behind_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("real/me")).unwrap();
+        std::os::unix::fs::symlink(at("real"), at("shown")).unwrap();
+        std::os::unix::fs::symlink(at("real/me"), at("home")).unwrap();
+        let mut system = System::of_computer(None, &Env::new(), &Account::Person);
+        system.mounts = vec![Mount::Shown(at("shown"))];
+        assert_eq!(system.seen_as(&at("home")), [at("home"), at("shown/me")]);
+    }
+
+    #[test]
+    fn only_what_the_administrator_installed_is_shown_of_opt() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, mode) in [("open", 0o777), ("closed", 0o755)] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let own = nix::unistd::geteuid().is_root().then(|| folder.path().join("closed"));
+        assert_eq!(packages(folder.path()).collect::<Vec<_>>(), own.into_iter().collect::<Vec<_>>());
     }
 
     #[test]

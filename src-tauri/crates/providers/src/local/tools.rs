@@ -1,47 +1,103 @@
-//! Tool managers that live in the person's home, and which of their folders a sandbox may see.
+//! Tool managers that live in the person's home, or where their variables say, and which of their folders a sandbox may
+//! see.
 //!
 //! Only the folders that hold programs are shown, each by itself: what lies beside them (`~/.cargo/credentials.toml`,
-//! uv's credentials, a manager's configuration) stays out of reach. Where a manager chooses a version by a shim, the
-//! chosen version's own folder goes on the PATH instead: shims want to write to their manager's home.
+//! uv's credentials, a manager's configuration) stays out of reach, and so does the configuration that a version keeps
+//! among its programs (npm's and pip's tokens). Where a manager chooses a version by a shim, the chosen version's own
+//! folder goes on the PATH instead: shims want to write to their manager's home.
 
 use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use super::Env;
 
 /// What the tool managers of a home give to a sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct HomeTools {
     /// Folders and files, shown read-only where they are.
     pub(super) shown: Vec<PathBuf>,
+    /// Files in them that may hold credentials.
+    pub(super) secret: Vec<PathBuf>,
     /// Before the system's folders on the PATH.
     pub(super) path: Vec<PathBuf>,
     pub(super) env: Vec<(&'static str, PathBuf)>,
 }
 
+/// Configuration below a version's own folder that may hold credentials.
+const SECRETS: &[&str] = &[
+    "etc/npmrc",
+    "etc/yarnrc",
+    "etc/pip.conf",
+    "etc/conda/.condarc",
+    "lib/node_modules/npm/npmrc",
+    "lib/node_modules/npm/.npmrc",
+    "pip.conf",
+    ".condarc",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+];
+
 impl HomeTools {
-    /// Looks through `home`.
-    pub(super) fn of(home: &Path) -> Self {
+    /// Looks through `home`, and where the managers' variables lead.
+    pub(super) fn of(home: &Path, env: &Env) -> Self {
+        let at = |variable: &str, usual: &str| {
+            let named = env.get(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+            named.unwrap_or_else(|| home.join(usual))
+        };
         let mut tools = Self::default();
-        tools.nvm(&home.join(".nvm"));
-        for folder in [home.join(".local/share/fnm"), home.join(".fnm")] {
+        tools.nvm(&at("NVM_DIR", ".nvm"));
+        for folder in [at("FNM_DIR", ".local/share/fnm"), home.join(".fnm")] {
             tools.versions(&folder.join("node-versions"), &folder.join("aliases/default"), "installation/bin");
         }
-        tools.volta(&home.join(".volta"));
-        tools.pyenv(&home.join(".pyenv"));
+        tools.volta(&at("VOLTA_HOME", ".volta"));
+        tools.pyenv(&at("PYENV_ROOT", ".pyenv"));
         tools.uv(home);
-        tools.mise(home);
-        tools.rust(home);
-        tools.folder_of_programs(&home.join(".bun/bin"));
-        tools.folder_of_programs(&home.join(".deno/bin"));
+        tools.mise(home, &at("MISE_DATA_DIR", ".local/share/mise"));
+        tools.rust(&at("RUSTUP_HOME", ".rustup"), &at("CARGO_HOME", ".cargo"));
+        tools.folder_of_programs(&at("BUN_INSTALL", ".bun").join("bin"));
+        tools.folder_of_programs(&at("DENO_INSTALL", ".deno").join("bin"));
+        tools.secret = tools.secrets();
         tools
+    }
+
+    /// Without what lies below folders that `is_barred`.
+    pub(super) fn without(mut self, is_barred: impl Fn(&Path) -> bool) -> Self {
+        self.shown.retain(|path| !is_barred(path));
+        self.path.retain(|path| !is_barred(path));
+        self.secret.retain(|path| !is_barred(path));
+        self
+    }
+
+    /// A version's folder lies at most three below what is shown.
+    fn secrets(&self) -> Vec<PathBuf> {
+        let mut level: Vec<PathBuf> = self.shown.iter().filter(|path| path.is_dir()).cloned().collect();
+        let mut found = Vec::new();
+        for _ in 0..4 {
+            let candidates = level.iter().flat_map(|folder| SECRETS.iter().map(|name| folder.join(name)));
+            found.extend(candidates.filter(|path| path.is_file()));
+            // A link leads to a folder that is looked through itself, or that is not shown.
+            let is_link = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+            level = level.iter().flat_map(|folder| entries(folder)).filter(|path| !is_link(path)).collect();
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 
     fn nvm(&mut self, root: &Path) {
         let versions = root.join("versions/node");
         let Some(chosen) = choose(&versions, read_line(&root.join("alias/default")).as_deref()) else { return };
-        self.shown.push(root.to_owned());
+        self.shown.push(versions);
+        self.parts(root, &["alias", "nvm.sh", "nvm-exec", "bash_completion"]);
         self.env.push(("NVM_DIR", root.to_owned()));
         self.path.push(chosen.join("bin"));
+    }
+
+    /// What a manager needs of its own, where it is there.
+    fn parts(&mut self, root: &Path, names: &[&str]) {
+        self.shown.extend(names.iter().map(|name| root.join(name)).filter(|path| path.exists()));
     }
 
     /// A folder of versions, of which a link says the default.
@@ -73,7 +129,8 @@ impl HomeTools {
             return;
         }
         let Some(chosen) = choose(&versions, named.as_deref()) else { return };
-        self.shown.push(root.to_owned());
+        self.shown.push(versions);
+        self.parts(root, &["bin", "libexec", "completions", "plugins", "pyenv.d", "shims", "version"]);
         self.env.push(("PYENV_ROOT", root.to_owned()));
         self.path.extend([chosen.join("bin"), root.join("bin")]);
     }
@@ -92,8 +149,8 @@ impl HomeTools {
         }
     }
 
-    fn mise(&mut self, home: &Path) {
-        let installs = home.join(".local/share/mise/installs");
+    fn mise(&mut self, home: &Path, data: &Path) {
+        let installs = data.join("installs");
         let mut tools: Vec<PathBuf> = entries(&installs).collect();
         tools.sort();
         let programs: Vec<PathBuf> = tools
@@ -113,13 +170,12 @@ impl HomeTools {
         }
     }
 
-    fn rust(&mut self, home: &Path) {
-        let rustup = home.join(".rustup");
+    fn rust(&mut self, rustup: &Path, cargo: &Path) {
         if rustup.join("toolchains").is_dir() {
-            self.shown.push(rustup.clone());
-            self.env.push(("RUSTUP_HOME", rustup));
+            self.parts(rustup, &["toolchains", "settings.toml", "update-hashes"]);
+            self.env.push(("RUSTUP_HOME", rustup.to_owned()));
         }
-        self.folder_of_programs(&home.join(".cargo/bin"));
+        self.folder_of_programs(&cargo.join("bin"));
     }
 
     fn folder_of_programs(&mut self, folder: &Path) {
@@ -179,18 +235,18 @@ mod tests {
 
     #[test]
     fn an_empty_home_gives_nothing() {
-        assert_eq!(HomeTools::of(home(&[]).path()), HomeTools::default());
+        assert_eq!(HomeTools::of(home(&[]).path(), &Env::new()), HomeTools::default());
     }
 
     #[test]
     fn the_default_version_comes_first_else_the_newest() {
         let files = [".nvm/versions/node/v9.1.0/bin/node", ".nvm/versions/node/v20.2.0/bin/node"];
         let newest = home(&files);
-        assert!(HomeTools::of(newest.path()).path[0].ends_with("v20.2.0/bin"));
+        assert!(HomeTools::of(newest.path(), &Env::new()).path[0].ends_with("v20.2.0/bin"));
         let chosen = home(&[files[0], files[1], ".nvm/alias/default=9\n"]);
-        assert!(HomeTools::of(chosen.path()).path[0].ends_with("v9.1.0/bin"));
+        assert!(HomeTools::of(chosen.path(), &Env::new()).path[0].ends_with("v9.1.0/bin"));
         let indirect = home(&[files[0], files[1], ".nvm/alias/default=lts/*"]);
-        assert!(HomeTools::of(indirect.path()).path[0].ends_with("v20.2.0/bin"));
+        assert!(HomeTools::of(indirect.path(), &Env::new()).path[0].ends_with("v20.2.0/bin"));
     }
 
     #[test]
@@ -203,9 +259,13 @@ mod tests {
             ".local/bin/mine",
             ".npmrc",
             ".ssh/id",
+            ".nvm/.git/config",
+            ".pyenv/.git/config",
+            ".rustup/other",
         ];
         let programs = [
             ".cargo/bin/cargo",
+            ".nvm/versions/node/v20.0.0/bin/node",
             ".rustup/toolchains/stable/bin/rustc",
             ".local/share/uv/python/cpython-3.12.1/bin/python3",
             ".local/bin/uv",
@@ -219,7 +279,7 @@ mod tests {
             ".local/share/fnm/node-versions/v18.0.0/installation/bin/node",
         ];
         let home = home(&[&secrets[..], &programs[..]].concat());
-        let tools = HomeTools::of(home.path());
+        let tools = HomeTools::of(home.path(), &Env::new());
         let shown = |file: &str| tools.shown.iter().any(|shown| home.path().join(file).starts_with(shown));
         for secret in secrets {
             assert!(!shown(secret), "{secret} would be seen");
@@ -232,5 +292,35 @@ mod tests {
                 "{program} would not be found"
             );
         }
+    }
+
+    #[test]
+    fn configuration_among_the_programs_is_found() {
+        let secrets = [
+            ".nvm/versions/node/v20.0.0/etc/npmrc",
+            ".pyenv/versions/3.11.7/pip.conf",
+            ".local/share/fnm/node-versions/v18.0.0/installation/etc/npmrc",
+            ".volta/tools/image/node/20.1.0/etc/npmrc",
+            ".local/share/uv/python/cpython-3.12.1/etc/pip.conf",
+            ".local/share/mise/installs/node/22.0.0/lib/node_modules/npm/npmrc",
+        ];
+        let programs =
+            [".local/share/mise/installs/node/22.0.0/bin/node", ".volta/tools/user/platform.json={}"];
+        let home = home(&[&secrets[..], &programs[..]].concat());
+        let tools = HomeTools::of(home.path(), &Env::new());
+        for secret in secrets {
+            assert!(tools.secret.contains(&home.path().join(secret)), "{secret} would be seen");
+        }
+    }
+
+    #[test]
+    fn a_managers_variable_says_where_it_lives() {
+        let elsewhere = home(&["nvm/versions/node/v20.0.0/bin/node", "cargo/bin/cargo", "cargo/credentials.toml"]);
+        let at = |name: &str| elsewhere.path().join(name).display().to_string();
+        let env = Env::from([("NVM_DIR".to_owned(), at("nvm")), ("CARGO_HOME".to_owned(), at("cargo"))]);
+        let tools = HomeTools::of(home(&[]).path(), &env);
+        let path: Vec<_> = tools.path.iter().map(|path| path.display().to_string()).collect();
+        assert_eq!(path, [at("nvm/versions/node/v20.0.0/bin"), at("cargo/bin")]);
+        assert!(!tools.shown.contains(&elsewhere.path().join("cargo")));
     }
 }

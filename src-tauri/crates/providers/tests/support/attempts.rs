@@ -82,6 +82,18 @@ pub const ATTEMPTS: &[Attempt] = &[
         OutsideForRoot,
         "$PY 'import ctypes,os; l=ctypes.CDLL(None,use_errno=True); p=int(os.environ[\"VICTIM\"]); r=l.ptrace(0x4206,p,0,0); exit(r!=0)'",
     ),
+    attempt("read the first process's memory", With("TARGET=/proc/self"), "exec 5< \"${TARGET-/proc/1}/mem\""),
+    attempt(
+        "follow the first process's descriptors out",
+        With("TARGET=/proc/self"),
+        "ls -l \"${TARGET-/proc/1}/fd\" | grep -q -- '->'",
+    ),
+    attempt("read the first process's environment", With("TARGET=/proc/self"), "cat \"${TARGET-/proc/1}/environ\""),
+    attempt(
+        "trace the first process",
+        With("export CHILD=yes"),
+        "$PY 'import ctypes,os,subprocess as s; l=ctypes.CDLL(None); c=s.Popen([\"sleep\",\"9\"]); p=c.pid if \"CHILD\" in os.environ else 1; r=l.ptrace(0x4206,p,0,0); c.kill(); exit(r!=0)'",
+    ),
     attempt("see shared memory of this computer", Outside, "test -n \"$SHM\" && ipcs -m | grep -q \" $SHM \""),
     // The system.
     attempt("write to /usr", With("TARGET=$TEMP"), ": ${TARGET:=/usr}; echo x > \"$TARGET/probe\""),

@@ -76,6 +76,37 @@ impl World {
     }
 }
 
+/// The PID namespace of a sandbox, and the number of its first process. They are seen at a process that is started in it
+/// for the purpose: the first one shows an ordinary user nothing of itself.
+pub async fn namespace_of(world: &World, sandbox: &Sandbox) -> (PathBuf, i32) {
+    let first = world.first_process(sandbox.id()).unwrap();
+    sandbox.ok("setsid sleep 600 < /dev/null > /dev/null 2>&1 &").await;
+    let child = processes().find(|pid| parent_of(*pid) == Some(first)).expect("it has no process");
+    (std::fs::read_link(format!("/proc/{child}/ns/pid")).unwrap(), first)
+}
+
+/// How many processes there are in a PID namespace, without its first.
+pub fn count_in(namespace: &(PathBuf, i32)) -> usize {
+    let is_in = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|link| link == namespace.0);
+    processes().filter(|pid| *pid != namespace.1 && is_in(pid)).count()
+}
+
+/// Whether a process runs.
+pub fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+fn processes() -> impl Iterator<Item = i32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         for entry in std::fs::read_dir(self.folder.path().join("data/sandboxes")).into_iter().flatten().flatten() {

@@ -114,10 +114,6 @@ impl Sandbox {
         self.process.id()
     }
 
-    pub fn socket(&self) -> PathBuf {
-        self.path("ssh.sock")
-    }
-
     /// One of OpenSSH's clients, which finds the server as `box`.
     pub fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
@@ -147,13 +143,6 @@ impl Sandbox {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_ascii_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-    }
-
-    /// Waits for the server to end by itself, and returns what it said.
-    pub fn wait(mut self) -> (Option<i32>, String) {
-        let mut said = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (self.process.wait().unwrap().code(), said)
     }
 
     pub fn terminate(&mut self) -> Option<i32> {

@@ -3,6 +3,9 @@
 //! It speaks to any client: sessions (`exec`, `shell`, pseudo-terminals, signals), the `sftp` subsystem, and local
 //! forwarding to TCP ports and Unix sockets. Commands run by the user's shell, each in a session of its own.
 //!
+//! Forwarding to a port means one of this machine: addresses, and names that are always its own (`localhost` and what is
+//! below it). Other names are refused rather than looked up, since a sandbox's way out is not this server's business.
+//!
 //! It deliberately does not: authenticate by anything but a public key, change users, open remote forwardings,
 //! forward agents or X11, or isolate anything. Isolation is the business of whoever starts the process it runs in.
 //!

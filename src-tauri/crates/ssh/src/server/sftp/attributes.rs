@@ -106,9 +106,10 @@ fn set_mode(subject: Subject<'_>, mode: u32) -> io::Result<()> {
 fn set_times(subject: Subject<'_>, accessed: u32, modified: u32) -> io::Result<()> {
     let [accessed, modified] = [accessed, modified].map(|seconds| TimeSpec::new(i64::from(seconds), 0));
     let at = |path: &Path, flags| utimensat(AT_FDCWD, path, &accessed, &modified, flags);
-    Ok(match subject {
-        Subject::Path(path) => at(path, UtimensatFlags::FollowSymlink)?,
-        Subject::Link(path) => at(path, UtimensatFlags::NoFollowSymlink)?,
-        Subject::File(file) => futimens(file, &accessed, &modified)?,
-    })
+    let done = match subject {
+        Subject::Path(path) => at(path, UtimensatFlags::FollowSymlink),
+        Subject::Link(path) => at(path, UtimensatFlags::NoFollowSymlink),
+        Subject::File(file) => futimens(file, &accessed, &modified),
+    };
+    Ok(done?)
 }
