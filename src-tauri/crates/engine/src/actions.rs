@@ -247,9 +247,10 @@ impl Runner {
     /// Runs a tool. One that may be repeated is sent again when the connection broke before its outcome was seen.
     pub async fn tool<T: Tool>(&mut self, tool: &T) -> Result<T::Output, RpcError> {
         let script = tool.script().map_err(tool_error)?;
-        let output = match self.run(&script, RunOptions::default()).await {
+        let tidy = || RunOptions { tidy: true, ..RunOptions::default() };
+        let output = match self.run(&script, tidy()).await {
             Err(error) if script.repeatable && error.code == ErrorCode::OutcomeUnknown => {
-                self.run(&script, RunOptions::default()).await?
+                self.run(&script, tidy()).await?
             }
             other => other?,
         };
@@ -312,7 +313,7 @@ async fn tell_output(world: Arc<World>, channel: ChannelId, action: ActionId, mu
 /// Runs a tool that no one asked for in particular: no audit row, no card. For looking and for setting up.
 pub async fn call<T: Tool>(session: &Session, tool: &T) -> Result<T::Output, RpcError> {
     let script = tool.script().map_err(tool_error)?;
-    let output = run(session, &script, RunOptions::default()).await?;
+    let output = run(session, &script, RunOptions { tidy: true, ..RunOptions::default() }).await?;
     tool.parse(&reply(&output)).map_err(tool_error)
 }
 

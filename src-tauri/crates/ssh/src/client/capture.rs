@@ -42,6 +42,11 @@ impl Capture {
         self.tail.drain(..over);
     }
 
+    /// Counts what was left out before it came here.
+    pub(crate) fn dropped(&mut self, count: u64) {
+        self.dropped += count;
+    }
+
     pub(crate) fn finish(self) -> Captured {
         let mut bytes = self.head;
         bytes.extend(self.tail);

@@ -1,11 +1,13 @@
 //! One connection: made, authenticated, and good for a number of channels.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::{self, Handle, Msg};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, Disconnect};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -56,6 +58,7 @@ impl Connection {
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
+                keep_alive(&stream)?;
                 client::connect_stream(config, stream, handler).await?
             }
             Endpoint::Command { program: path, arguments } => {
@@ -107,6 +110,12 @@ impl Connection {
     pub(crate) async fn close(&self) {
         let _ = self.handle.disconnect(Disconnect::ByApplication, "", "en").await;
     }
+}
+
+/// The socket finds out that the other end is gone; a request of SSH's own is answered badly by some servers.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let often = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    SockRef::from(stream).set_tcp_keepalive(&often)
 }
 
 fn refused(error: russh::Error) -> SshError {

@@ -11,6 +11,9 @@ pub enum SshError {
         /// What the last try said.
         reason: String,
     },
+    /// As much runs in the machine as may at once, and went on for as long as this one was to take.
+    #[error("As much runs in the machine as may at once, and its time ran out before it could begin. Nothing was run.")]
+    Busy {},
     /// The connection broke before success or failure was seen.
     #[error("The connection broke before the outcome was seen; it is not known whether the command ran.")]
     OutcomeUnknown {},
@@ -34,8 +37,8 @@ pub enum SshError {
     /// The machine has no shell that answers.
     #[error("The machine's shell does not answer as a shell does: {0}")]
     NoShell(String),
-    /// A file could not be sent or fetched; what was there before is untouched.
-    #[error("The file was not transferred: {0}. What was there before is untouched.")]
+    /// A file could not be sent or fetched.
+    #[error("The file was not transferred: {0}.")]
     Transfer(String),
     /// SSH itself failed.
     #[error("SSH failed")]

@@ -1,35 +1,76 @@
 //! The frame around a script in a resident shell. Pure.
 //!
 //! ```text
-//! → _n=NONCE                            ← NONCE PID\n          the subshell, at once
-//!   ( … exec </dev/null 2>>$_e          ← whatever the script prints
-//!     eval 'SCRIPT' ); _b $?            ← NONCE CODE LENGTH\n  then LENGTH bytes of standard error
+//! → _n=NONCE                            ← NONCE PID\n          the subshell, at once, on both streams
+//!   ( … exec </dev/null                 ← whatever the script prints
+//!     eval 'SCRIPT' ); _b $?            ← NONCE CODE 0 0 free\n   on both streams
 //! ```
 //!
 //! The nonce has 128 random bits, is new for each script, and is unset in the subshell before the script begins: the
 //! script cannot print a trailer. (A process of the same user that reads the resident shell's memory could; it could
-//! also replace the shell.) What background processes of an earlier script print before the next header is dropped;
-//! after it, it is that script's output, as in any shell.
+//! also replace the shell.) A server that brings no standard error gets it within standard output: it goes to a file, and
+//! the trailer is `NONCE CODE LENGTH DROPPED free\n` and LENGTH bytes of it.
+//!
+//! What a command leaves in the background holds the shell's streams, and would print into later replies. `_h` looks
+//! for that before the trailer: at standard output and error of every process that may be seen, and at the sessions of those that may not.
+//! Of a command that took no time it looks only at processes with higher numbers than there were before, which cannot have
+//! begun anew. Without a /proc it cannot tell, and says that the shell is held.
 
 use bytes::{Buf, BytesMut};
 use rand::Rng;
 
-/// Makes a shell resident. Nothing of it may print.
-pub(crate) const BOOTSTRAP: &str = r#"unset HISTFILE ENV; PS1=; PS2=; exec 9>&- 8<&- 2>/dev/null
+/// The login environment, then a shell that reads its commands from us. Any login shell understands this line.
+pub(crate) const LOGIN: &str = r#"exec sh -c 'exec "${SHELL:-/bin/sh}" -l -c "exec sh"'"#;
+/// A shell that reads its commands from us, where the login shell gave none.
+pub(crate) const PLAIN: &str = "exec sh";
+
+/// Makes a shell resident. Nothing of it may print but the mark.
+const BOOTSTRAP: &str = r#"unset HISTFILE ENV; PS1=; PS2=; exec 9>&- 8>&2 2>/dev/null
 if [ -n "$ZSH_VERSION" ]; then emulate sh; fi
-_e=; for _d in "$TMPDIR" /dev/shm /tmp "$HOME"; do
-  [ -n "$_d" ] && [ -d "$_d" ] && [ -w "$_d" ] && _e="$_d/.berth-$$-MARK" && (umask 077; : >"$_e") && break; _e=; done
-: "${_e:=/dev/null}"
-trap 'rm -f "$_e"' 0; trap 'exit 0' 1 15
-_b() { _l=0; if [ -s "$_e" ]; then _l=$(wc -c <"$_e"); _l=$((_l)); fi
-  printf '%s %s %s\n' "$_n" "$1" "$_l"; if [ "$_l" != 0 ]; then head -c "$_l" "$_e"; : >"$_e"; fi; }
-echo MARK
+_e=; trap '[ -z "$_e" ] || rm -f "$_e"' 0; trap 'exit 0' 1 15
+_b() { printf '%s %s 0 0 %s\n' "$_n" "$1" "$_y" >&8; printf '%s %s 0 0 %s\n' "$_n" "$1" "$_y"; }
+_f() { for _d in "$TMPDIR" /dev/shm /tmp "$HOME"; do
+  [ -n "$_d" ] && [ -d "$_d" ] && [ -w "$_d" ] && _e="$_d/.berth-$$-ID" && (umask 077; : >"$_e") && return; _e=; done
+  _e=/dev/null; }
+_i() { _l=0 _x=0; if [ -s "$_e" ]; then _l=$(wc -c <"$_e"); _l=$((_l)); fi
+  if [ "$_l" -gt 1048576 ]; then _x=$((_l - 1048576)) _l=1048576; fi; printf '%s %s %s %s %s\n' "$_n" "$1" "$_l" "$_x" "$_y"
+  if [ "$_x" != 0 ]; then head -c 524288 "$_e"; tail -c 524288 "$_e"; : >"$_e"
+  elif [ "$_l" != 0 ]; then head -c "$_l" "$_e"; : >"$_e"; fi; }
+_s() { read -r _x <"$1/stat" || return 1; set -- ${_x##*) }; _x=$4; }
+_q() { _a=; { read -r _x _x _x _x _a </proc/loadavg && read -r _t _x </proc/uptime; } 2>/dev/null; }
+_h() { _y=held; { _w=$_a _v=$_t _m=0
+  if [ -n "$_w" ] && _q && [ "$_a" -ge "$_w" ] && [ $((${_t%.*} - ${_v%.*})) -le 1 ]; then
+    _m=$_w; if [ $((_a - _w)) -le 64 ]; then set --; _p=$_w
+    while [ "$_p" -lt "$_a" ]; do _p=$((_p + 1)); [ ! -d "/proc/$_p" ] || set -- "$@" "/proc/$_p"; done; else set -- /proc/[0-9]*; fi
+  else set -- /proc/[0-9]*; fi
+  if [ "$_o/fd/1" -ef "$_o/fd/1" ] && [ -n "$_g" ]; then _y=free; for _p in "$@"; do
+    if [ "${_p#/proc/}" -le "$_m" ] || [ "$_p" = "$_o" ]; then continue
+    elif [ ! -r "$_p/fd" ]; then if _s "$_p" && [ "$_x" = "$_g" ]; then _y=held; fi
+    else for _d in 1 2; do
+      if [ "$_p/fd/$_d" -ef "$_o/fd/1" ] || [ "$_p/fd/$_d" -ef "$_o/fd/8" ] || [ "$_p/fd/$_d" -ef "${_e:-/proc/-}" ]
+      then _y=held; fi; done; fi; done; fi; } 2>/dev/null; }
+_o=/proc/$$ _g=; { _s "$_o" && _g=$_x; } 2>/dev/null
+echo MARK; export -p; echo "umask $(umask)"; echo MARK.; echo MARK >&8
 "#;
 
-/// The login environment, then a shell that reads its commands from us. Any login shell understands this line; a
-/// login shell that fails leaves plain `sh`.
-pub(crate) fn login(mark: &str) -> String {
-    format!("exec sh -c '\"${{SHELL:-/bin/sh}}\" -l -c \"exec sh\" || exec sh' {mark}")
+/// The bootstrap, after the environment that is to stand. The mark is written in two halves, so that an echo of the line
+/// is not taken for an answer.
+pub(crate) fn bootstrap(mark: &str, environment: &[u8]) -> Vec<u8> {
+    let (first, second) = mark.split_at(16);
+    let text = BOOTSTRAP.replace("ID", &mark[..8]).replace("MARK", &format!("{first}''{second}"));
+    let mut whole = environment.to_vec();
+    if !environment.is_empty() {
+        whole.extend_from_slice(b"cd -- \"$PWD\" 2>/dev/null\n");
+    }
+    whole.extend_from_slice(text.as_bytes());
+    whole
+}
+
+/// The environment that a bootstrapped shell told of, once it has: a script that sets it in another one.
+pub(crate) fn environment<'a>(greeting: &'a [u8], mark: &str) -> Option<&'a [u8]> {
+    let end = find(greeting, format!("{mark}.\n").as_bytes())?;
+    let begin = find(greeting, format!("{mark}\n").as_bytes())? + mark.len() + 1;
+    greeting.get(begin..end)
 }
 
 /// A random word that nothing else prints.
@@ -37,18 +78,56 @@ pub(crate) fn nonce() -> String {
     format!("{:032x}", rand::rng().random::<u128>())
 }
 
-/// What is written to a resident shell to run a script.
-pub(crate) fn encode(nonce: &str, script: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(script.len() + script.len() / 16 + 256);
-    text.extend_from_slice(b"_n=");
+/// How a script is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// It reads the channel's input, not nothing.
+    pub(crate) stdin: bool,
+    /// Standard error comes within standard output.
+    pub(crate) in_band: bool,
+    /// The shell says afterwards whether anything of the script is left.
+    pub(crate) look: bool,
+}
+
+/// What is written to a shell to run a script. A command of its own (`stdin`) needs no bootstrap.
+pub(crate) fn encode(nonce: &str, script: &[u8], frame: Frame) -> Vec<u8> {
+    let mut text = Vec::with_capacity(script.len() + script.len() / 16 + 512);
+    text.extend_from_slice(if frame.stdin { &b"exec 8>&2 2>/dev/null; _n="[..] } else { b"_n=" });
     text.extend_from_slice(nonce.as_bytes());
+    if frame.in_band && !frame.stdin {
+        text.extend_from_slice(b"\n[ -n \"$_e\" ] || _f");
+    }
+    if frame.look {
+        text.extend_from_slice(b"\n_q");
+    }
     text.extend_from_slice(
-        b"\n(read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); printf '%s %s\\n' \"$_n\" \"$_p\"; \
-          unset _n _p _x; exec </dev/null 2>>\"$_e\"; eval ",
+        b"\n({ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n\
+          printf '%s %s\\n' \"$_n\" \"$_p\" >&8; printf '%s %s\\n' \"$_n\" \"$_p\"; unset _n _p _x; ",
     );
+    text.extend_from_slice(match (frame.stdin, frame.in_band) {
+        (true, _) => &b"exec 2>&8 8>&-; "[..],
+        (false, true) => b"exec </dev/null 2>>\"$_e\" 8>&-; ",
+        (false, false) => b"exec </dev/null 2>&8 8>&-; ",
+    });
+    text.extend_from_slice(b"eval ");
     quote(script, &mut text);
-    text.extend_from_slice(b"\n); _b $?\n");
+    text.extend_from_slice(match (frame.stdin, frame.in_band) {
+        (true, _) => {
+            &b"\n); set -- $?; printf '%s %s 0\\n' \"$_n\" \"$1\" >&8; printf '%s %s 0\\n' \"$_n\" \"$1\"\n"[..]
+        }
+        (false, true) if frame.look => b"\n); _z=$?; _h; _i $_z\n",
+        (false, false) if frame.look => b"\n); _z=$?; _h; _b $_z\n",
+        (false, true) => b"\n); _z=$?; _y=free; _i $_z\n",
+        (false, false) => b"\n); _z=$?; _y=free; _b $_z\n",
+    });
     text
+}
+
+/// A line for any login shell that runs a script with `sh`.
+pub(crate) fn command(script: &[u8]) -> Vec<u8> {
+    let mut command = b"exec sh -c ".to_vec();
+    quote_for_any(script, &mut command);
+    command
 }
 
 /// One word that means exactly `bytes`.
@@ -65,6 +144,19 @@ pub(crate) fn quote(bytes: &[u8], text: &mut Vec<u8>) {
     text.push(b'\'');
 }
 
+/// The same, also for fish, in which a backslash within quotes is not always itself.
+fn quote_for_any(bytes: &[u8], text: &mut Vec<u8>) {
+    text.push(b'\'');
+    for &byte in bytes {
+        match byte {
+            b'\'' | b'\\' => text.extend_from_slice(&[b'\'', b'\\', byte, b'\'']),
+            0 => {}
+            _ => text.push(byte),
+        }
+    }
+    text.push(b'\'');
+}
+
 /// What a decoder found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -72,10 +164,14 @@ pub(crate) enum Part {
     Started(u32),
     /// It printed.
     Output(Vec<u8>),
-    /// It printed to standard error; comes once, before the end.
+    /// It printed to standard error; comes before the end.
     Stderr(Vec<u8>),
+    /// So many bytes of that were left out.
+    Dropped(u64),
     /// It ended.
     Ended(i32),
+    /// Nothing of it holds the shell's streams; comes before the end.
+    Free,
 }
 
 /// Takes a stream apart.
@@ -90,12 +186,12 @@ pub(crate) struct Decoder {
 enum State {
     Header,
     Output,
-    Stderr { code: i32, left: usize },
+    Stderr { code: i32, left: usize, dropped: u64, free: bool },
     Ended,
 }
 
-/// The longest header or trailer: nonce, code, length.
-const LINE: usize = 96;
+/// The longest header or trailer: nonce, code, lengths.
+const LINE: usize = 128;
 
 impl Decoder {
     pub(crate) fn new(nonce: &str) -> Self {
@@ -117,7 +213,7 @@ impl Decoder {
             State::Header => {
                 let fields = self.line(&mut None)?;
                 self.state = State::Output;
-                Some(Part::Started(fields.first().and_then(|pid| pid.parse().ok()).unwrap_or(0)))
+                Some(Part::Started(number(&fields, 0).unwrap_or(0)))
             }
             State::Output => {
                 let mut before = Some(Vec::new());
@@ -126,15 +222,22 @@ impl Decoder {
                     parts.push(Part::Output(bytes));
                 }
                 let fields = fields?;
-                let code = fields.first().and_then(|code| code.parse().ok()).unwrap_or(255);
-                let left = fields.get(1).and_then(|length| length.parse().ok()).unwrap_or(0);
-                self.state = State::Stderr { code, left };
+                let code = number(&fields, 0).unwrap_or(255);
+                let (left, dropped) = (number(&fields, 1).unwrap_or(0), number(&fields, 2).unwrap_or(0));
+                let free = fields.get(3).is_some_and(|word| word == "free");
+                self.state = State::Stderr { code, left, dropped, free };
                 self.step(parts)
             }
-            State::Stderr { code, left } => {
+            State::Stderr { code, left, dropped, free } => {
                 if *left == 0 {
-                    let code = *code;
+                    let (code, dropped) = (*code, *dropped);
+                    if *free {
+                        parts.push(Part::Free);
+                    }
                     self.state = State::Ended;
+                    if dropped > 0 {
+                        parts.push(Part::Dropped(dropped));
+                    }
                     return Some(Part::Ended(code));
                 }
                 let take = (*left).min(self.buffer.len());
@@ -167,11 +270,43 @@ impl Decoder {
     }
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+fn number<T: std::str::FromStr>(fields: &[String], at: usize) -> Option<T> {
+    fields.get(at).and_then(|field| field.parse().ok())
+}
+
+pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(haystack, needle)
 }
 
 /// How many bytes at the end of `haystack` could be the beginning of `needle`.
 fn partial(haystack: &[u8], needle: &[u8]) -> usize {
     (1..needle.len().min(haystack.len() + 1)).rev().find(|n| haystack.ends_with(&needle[..*n])).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_cut_anywhere_means_the_same() {
+        let reply = b"noise of before ab 42\nabout\nab 3 4 9 free\nerr!";
+        for cut in 0..reply.len() {
+            let mut decoder = Decoder::new("ab");
+            let (first, second) = reply.split_at(cut);
+            let mut parts: Vec<Part> = [first, second].iter().flat_map(|bytes| decoder.push(bytes)).collect();
+            assert_eq!(parts.remove(0), Part::Started(42), "{cut}");
+            let text =
+                |of: fn(&Part) -> Option<&Vec<u8>>| parts.iter().filter_map(of).flatten().copied().collect::<Vec<u8>>();
+            assert_eq!(text(|part| if let Part::Output(bytes) = part { Some(bytes) } else { None }), b"about\n");
+            assert_eq!(text(|part| if let Part::Stderr(bytes) = part { Some(bytes) } else { None }), b"err!");
+            assert!(parts.ends_with(&[Part::Free, Part::Dropped(9), Part::Ended(3)]), "{cut}: {parts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_for_any_shell_has_no_backslash_within_quotes() {
+        let mut text = Vec::new();
+        quote_for_any(b"a'\\b", &mut text);
+        assert_eq!(text, b"'a'\\'''\\\\'b'");
+    }
 }

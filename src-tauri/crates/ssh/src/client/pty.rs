@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelReadHalf};
 
+use super::channel::Writer;
 use super::error::SshError;
+use super::pool::Lane;
 use super::session::Session;
 
 /// What terminal to open.
@@ -38,14 +39,14 @@ pub struct PtyReader {
     exit_code: Option<i32>,
 }
 
-/// The way into a terminal.
+/// The way into a terminal. With the last of its clones the terminal is closed.
 #[derive(Clone)]
-pub struct PtyWriter(Arc<ChannelWriteHalf<Msg>>);
+pub struct PtyWriter(Arc<Writer>);
 
 impl Session {
     /// Opens a terminal.
     pub async fn pty(&self, request: PtyRequest) -> Result<Pty, SshError> {
-        let (reader, writer) = self.channel().await?.split();
+        let (reader, writer) = self.channel(Lane::Terminals).await?;
         writer.request_pty(false, &request.term, request.cols.into(), request.rows.into(), 0, 0, &[]).await?;
         for (name, value) in request.env {
             writer.set_env(false, name, value).await?;

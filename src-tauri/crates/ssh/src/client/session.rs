@@ -1,37 +1,46 @@
 //! A session: keeps a connection while it is wanted, and runs scripts over it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use russh::ChannelMsg;
-use russh::client::Msg;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::capture::{Capture, Captured};
+use super::capture::Captured;
+use super::channel::{self, Writer};
 use super::connection::Connection;
 use super::error::SshError;
-use super::frame::{self, Decoder, Part};
+use super::frame::{self, Frame};
+use super::pool::{Lane, Pool, Slot};
+use super::run::{self, Sent};
+use super::stream::SshStream;
+use super::supervise::{Link, lost, supervise};
 use super::target::SshTarget;
 use super::worker::Worker;
 
-/// A stream through the machine.
-pub type SshStream = russh::ChannelStream<Msg>;
+/// Work waits so long for a channel of a busy connection before another connection is opened for it.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a login set is good for so long: one who changes a profile sees it soon, and a burst of work logs in once.
+const LOGIN: Duration = Duration::from_secs(60);
 
 /// How a session behaves.
 #[derive(Debug, Clone)]
 pub struct SessionOptions {
-    /// How many scripts may run at once: OpenSSH allows ten channels on a connection, of which some are for others.
+    /// How many channels a connection is given: OpenSSH allows ten, of which two are left for what stops a script.
     pub max_workers: usize,
+    /// How many connections scripts are run over: another one is opened when those before are busy.
+    pub max_connections: usize,
     /// How long a resident shell waits for the next script before it is closed.
     pub idle: Duration,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { max_workers: 8, idle: Duration::from_secs(60) }
+        Self { max_workers: 8, max_connections: 8, idle: Duration::from_secs(60) }
     }
 }
 
@@ -44,7 +53,7 @@ pub enum SessionState {
     Connecting,
     /// One stands.
     Connected,
-    /// It was lost; the next try comes by itself.
+    /// It was lost; the next try comes by itself, or where the machine refused us, when something is to be done again.
     Reconnecting {
         /// How many tries have failed since.
         attempt: u32,
@@ -66,11 +75,20 @@ pub struct RunOptions {
     pub cancel: CancellationToken,
     /// Is given its output as it comes; what does not fit is left out.
     pub live: Option<mpsc::Sender<Bytes>>,
+    /// It is known to leave nothing behind that prints: its shell is used again without a look.
+    pub tidy: bool,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { stdin: None, output_limit: 1024 * 1024, timeout: None, cancel: CancellationToken::new(), live: None }
+        Self {
+            stdin: None,
+            output_limit: 1024 * 1024,
+            timeout: None,
+            cancel: CancellationToken::new(),
+            live: None,
+            tidy: false,
+        }
     }
 }
 
@@ -103,33 +121,47 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.supervisor.abort();
+        self.inner.closing.cancel();
+        drop(self.inner.end());
     }
 }
 
-struct Inner {
-    target: SshTarget,
-    options: SessionOptions,
-    state: watch::Sender<SessionState>,
-    connection: watch::Sender<Option<Arc<Connection>>>,
-    wanted: Notify,
-    closing: CancellationToken,
-    idle: Mutex<Vec<(Arc<Connection>, Worker)>>,
-    slots: Semaphore,
+pub(super) struct Inner {
+    pub(super) target: SshTarget,
+    pub(super) options: SessionOptions,
+    pub(super) state: watch::Sender<SessionState>,
+    pub(super) link: watch::Sender<Link>,
+    pub(super) wanted: Notify,
+    pub(super) closing: CancellationToken,
+    pub(super) pool: Arc<Pool>,
+    /// One connection more at a time.
+    growing: Mutex<()>,
+    in_band: AtomicBool,
+    login: Mutex<Option<Login>>,
+}
+
+/// What a login set.
+#[derive(Clone)]
+struct Login {
+    at: Instant,
+    environment: Bytes,
 }
 
 impl Session {
     /// A session that connects when it is first used. Must be called inside a Tokio runtime.
     pub fn new(target: SshTarget, options: SessionOptions) -> Self {
-        let slots = Semaphore::new(options.max_workers.max(1));
+        let closing = CancellationToken::new();
         let inner = Arc::new(Inner {
             target,
             options,
             state: watch::Sender::new(SessionState::Closed),
-            connection: watch::Sender::new(None),
+            link: watch::Sender::new(Link::default()),
             wanted: Notify::new(),
-            closing: CancellationToken::new(),
-            idle: Mutex::default(),
-            slots,
+            pool: Pool::new(closing.clone()),
+            closing,
+            growing: Mutex::new(()),
+            in_band: AtomicBool::new(false),
+            login: Mutex::new(None),
         });
         let supervisor = tokio::spawn(supervise(inner.clone()));
         Self(Arc::new(Shared { inner, supervisor }))
@@ -143,338 +175,224 @@ impl Session {
     /// Runs a script with `sh` in the login environment, and waits for it.
     pub async fn run(&self, script: &[u8], options: RunOptions) -> Result<RunOutput, SshError> {
         let inner = &self.0.inner;
-        let _slot = inner.slots.acquire().await.map_err(|_| closed())?;
-        match &options.stdin {
-            None => inner.run_resident(script, options).await,
-            Some(stdin) => {
-                let stdin = stdin.clone();
-                inner.run_with_stdin(script, stdin, options).await
-            }
+        let nonce = frame::nonce();
+        let by = options.timeout.map(|timeout| Instant::now() + timeout);
+        let ready = async {
+            let Some(stdin) = &options.stdin else {
+                let worker = inner.worker(by).await?;
+                let frame = Frame { stdin: false, in_band: worker.in_band, look: !options.tidy };
+                let frame = Bytes::from(frame::encode(&nonce, script, frame));
+                let bytes = frame.len() as u64;
+                return Ok::<_, SshError>((worker, Sent { nonce: nonce.clone(), frame, stdin: None, bytes }));
+            };
+            let frame = Frame { stdin: true, in_band: false, look: false };
+            let command = frame::command(&frame::encode(&nonce, script, frame));
+            let bytes = (command.len() + stdin.len()) as u64;
+            let worker = inner.exec(command, by).await?;
+            Ok((worker, Sent { nonce: nonce.clone(), frame: Bytes::new(), stdin: Some(stdin.clone()), bytes }))
+        };
+        let (worker, sent) = tokio::select! {
+            biased;
+            () = options.cancel.cancelled() => return Err(SshError::Cancelled {}),
+            ready = ready => ready?,
+        };
+        let (output, rest) = run::run(&inner.pool, worker, sent, &options).await;
+        if let Some(rest) = rest.filter(|_| options.stdin.is_none()) {
+            inner.pool.rest(rest.worker, rest.free);
         }
+        output
     }
 
     /// Connects to a port as the machine reaches it.
     pub async fn forward_tcp(&self, host: &str, port: u16) -> Result<SshStream, SshError> {
-        Ok(self.0.inner.connected().await?.tcp(host, port).await?.into_stream())
+        let slot = self.0.inner.slot(Lane::Streams, None).await?;
+        let host = host.to_owned();
+        channel::finish(async move {
+            let stream = slot.connection().tcp(&host, port).await?.into_stream();
+            Ok(SshStream::new(stream, slot))
+        })
+        .await
     }
 
     /// Connects to a Unix socket in the machine.
     pub async fn forward_unix(&self, path: &str) -> Result<SshStream, SshError> {
-        Ok(self.0.inner.connected().await?.unix(path).await?.into_stream())
+        let slot = self.0.inner.slot(Lane::Streams, None).await?;
+        let path = path.to_owned();
+        channel::finish(async move {
+            let stream = slot.connection().unix(&path).await?.into_stream();
+            Ok(SshStream::new(stream, slot))
+        })
+        .await
     }
 
-    pub(crate) async fn channel(&self) -> Result<russh::Channel<Msg>, SshError> {
-        self.0.inner.connected().await?.channel().await
+    /// A channel of its own, away from those that actions use.
+    pub(super) async fn channel(&self, lane: Lane) -> Result<(russh::ChannelReadHalf, Writer), SshError> {
+        let mut tries = 0;
+        loop {
+            let slot = self.0.inner.slot(lane, None).await?;
+            let again = slot.again();
+            match channel::open(slot).await {
+                Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if again.lower(&mut tries).await => {}
+                opened => return opened,
+            }
+        }
     }
 
     /// Ends it: what runs over it ends as if the connection had broken.
     pub async fn close(&self) {
         let inner = &self.0.inner;
         inner.closing.cancel();
-        inner.idle().clear();
-        let connection = inner.connection.send_replace(None);
-        if let Some(connection) = connection {
+        for connection in inner.end() {
             connection.close().await;
         }
         inner.state.send_replace(SessionState::Closed);
     }
 }
 
-fn closed() -> SshError {
-    SshError::NotConnected { reason: "the session was closed".to_owned() }
-}
-
-/// Keeps a connection from the first time that one is wanted.
-async fn supervise(inner: Arc<Inner>) {
-    tokio::select! {
-        () = inner.wanted.notified() => {}
-        () = inner.closing.cancelled() => return,
+impl Inner {
+    fn end(&self) -> Vec<Arc<Connection>> {
+        self.link.send_modify(|link| link.connection = None);
+        self.pool.clear()
     }
-    inner.state.send_replace(SessionState::Connecting);
-    let mut attempt = 0;
-    loop {
-        let opened = tokio::select! {
-            opened = Connection::open(&inner.target) => opened,
-            () = inner.closing.cancelled() => return,
-        };
-        match opened {
+
+    /// The right to a channel; waits for one until `by`.
+    async fn slot(&self, lane: Lane, by: Option<Instant>) -> Result<Slot, SshError> {
+        let channels = self.options.max_workers.max(1);
+        loop {
+            self.connected().await?;
+            let freed = self.pool.freed.notified();
+            if let Some(slot) = self.pool.take(lane, lane.fair(channels)) {
+                return Ok(slot);
+            }
+            if lane == Lane::Actions {
+                // A shell that only waits makes room.
+                self.pool.spare();
+            } else if self.grow(lane).await {
+                continue;
+            } else if let Some(slot) = self.pool.take(lane, lane.most(channels)) {
+                return Ok(slot);
+            } else if self.pool.connections(lane) == 0
+                // A machine that takes one connection only.
+                && let Some(slot) = self.pool.take(Lane::Actions, channels)
+            {
+                return Ok(slot);
+            }
+            if tokio::time::timeout(PATIENCE, freed).await.is_ok() {
+                continue;
+            }
+            if by.is_some_and(|by| Instant::now() >= by) {
+                return Err(SshError::Busy {});
+            }
+            if lane == Lane::Actions {
+                self.grow(lane).await;
+            }
+        }
+    }
+
+    /// Opens a connection more. Says whether there is one.
+    async fn grow(&self, lane: Lane) -> bool {
+        let before = self.pool.connections(lane);
+        let _one = self.growing.lock().await;
+        let now = self.pool.connections(lane);
+        if now > before {
+            return true;
+        }
+        if now >= lane.connections(self.options.max_connections) || self.closing.is_cancelled() {
+            return false;
+        }
+        match Connection::open(&self.target).await {
             Ok(connection) => {
-                attempt = 0;
-                let connection = Arc::new(connection);
-                inner.connection.send_replace(Some(connection.clone()));
-                inner.state.send_replace(SessionState::Connected);
-                tokio::select! {
-                    () = connection.closed() => {}
-                    () = inner.closing.cancelled() => return,
-                    () = inner.tidy() => {}
-                }
-                inner.connection.send_replace(None);
-                inner.idle().clear();
-                let reason = "the connection was lost".to_owned();
-                inner.state.send_replace(SessionState::Reconnecting { attempt, reason });
+                self.pool.add(lane, Arc::new(connection), lane.most(self.options.max_workers.max(1)), false);
+                true
             }
             Err(error) => {
-                attempt += 1;
-                let reason = match error {
-                    // Whoever waits is told so in these words again.
-                    SshError::NotConnected { reason } => reason,
-                    error => error.to_string(),
-                };
-                inner.state.send_replace(SessionState::Reconnecting { attempt, reason });
+                tracing::warn!(%error, "another connection to the machine could not be made");
+                false
             }
         }
-        let pause = Duration::from_millis(200 * 2_u64.pow(attempt.min(6))).min(Duration::from_secs(15));
-        let jitter = pause.mul_f64(rand::random_range(0.0..0.25));
-        tokio::select! {
-            () = tokio::time::sleep(pause + jitter) => {}
-            () = inner.closing.cancelled() => return,
-        }
-    }
-}
-
-impl Inner {
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Connection>, Worker)>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes resident shells that nobody used for a while.
-    async fn tidy(&self) {
+    /// A resident shell: one that waits, or a new one; a busy machine is waited for until `by`.
+    async fn worker(&self, by: Option<Instant>) -> Result<Worker, SshError> {
+        let channels = self.options.max_workers.max(1);
+        let mut tries = 0;
         loop {
-            tokio::time::sleep(self.options.idle / 4).await;
-            self.idle().retain(|(_, worker)| worker.since.elapsed() < self.options.idle);
+            self.connected().await?;
+            let freed = self.pool.freed.notified();
+            if let Some(worker) = self.pool.rested().await {
+                return Ok(worker);
+            }
+            let returning = self.pool.is_returning();
+            if !returning && let Some(slot) = self.pool.take(Lane::Actions, channels) {
+                if let Some(worker) = self.start(slot, &mut tries).await? {
+                    return Ok(worker);
+                }
+                continue;
+            }
+            if tokio::time::timeout(PATIENCE, freed).await.is_ok() {
+                continue;
+            }
+            match self.pool.take(Lane::Actions, channels) {
+                Some(slot) => {
+                    if let Some(worker) = self.start(slot, &mut tries).await? {
+                        return Ok(worker);
+                    }
+                }
+                None if by.is_some_and(|by| Instant::now() >= by) => return Err(SshError::Busy {}),
+                None if returning => {}
+                None => {
+                    self.grow(Lane::Actions).await;
+                }
+            }
         }
     }
 
-    async fn connected(&self) -> Result<Arc<Connection>, SshError> {
-        if self.closing.is_cancelled() {
-            return Err(closed());
+    /// A new resident shell; nothing where that has to be tried again.
+    async fn start(&self, slot: Slot, tries: &mut u32) -> Result<Option<Worker>, SshError> {
+        let again = slot.again();
+        match self.boot(slot).await {
+            Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if again.lower(tries).await => Ok(None),
+            Err(_) if again.is_gone() => Ok(None),
+            started => started.map(Some),
         }
-        self.wanted.notify_one();
-        let mut connection = self.connection.subscribe();
-        let mut state = self.state.subscribe();
+    }
+
+    /// The first logs in, as do those that come long after; the others get its environment.
+    async fn boot(&self, slot: Slot) -> Result<Worker, SshError> {
+        let again = slot.again();
+        let mut login = self.login.lock().await;
+        let Some(known) = login.clone().filter(|known| known.at.elapsed() < LOGIN) else {
+            let (worker, environment) = match Worker::login(slot, &self.in_band).await {
+                Err(SshError::NoShell(why)) => {
+                    tracing::warn!(why, "the login shell does not answer; a plain one is tried");
+                    let slot = again.slot().ok_or_else(lost)?;
+                    (Worker::plain(slot, &self.in_band, b"").await?, Vec::new())
+                }
+                started => started?,
+            };
+            *login = Some(Login { at: Instant::now(), environment: environment.into() });
+            return Ok(worker);
+        };
+        drop(login);
+        match Worker::plain(slot, &self.in_band, &known.environment).await {
+            Err(SshError::NoShell(why)) => {
+                tracing::warn!(why, "no shell can be started in the login environment; one logs in");
+                let slot = again.slot().ok_or_else(lost)?;
+                Ok(Worker::login(slot, &self.in_band).await?.0)
+            }
+            started => started,
+        }
+    }
+
+    /// A channel on which a command runs.
+    async fn exec(&self, command: Vec<u8>, by: Option<Instant>) -> Result<Worker, SshError> {
+        let mut tries = 0;
         loop {
-            if let Some(connection) = connection.borrow_and_update().as_ref().filter(|c| !c.is_closed()) {
-                return Ok(connection.clone());
-            }
-            if let SessionState::Reconnecting { attempt: 1.., reason } = &*state.borrow_and_update() {
-                return Err(SshError::NotConnected { reason: reason.clone() });
-            }
-            tokio::select! {
-                _ = connection.changed() => {}
-                _ = state.changed() => {}
-                () = self.closing.cancelled() => return Err(closed()),
-            }
-        }
-    }
-
-    async fn worker(&self) -> Result<(Arc<Connection>, Worker), SshError> {
-        let connection = self.connected().await?;
-        while let Some((at, worker)) = { self.idle().pop() } {
-            if Arc::ptr_eq(&at, &connection) {
-                return Ok((at, worker));
-            }
-        }
-        let worker = Worker::start(&connection).await?;
-        Ok((connection, worker))
-    }
-
-    async fn run_resident(&self, script: &[u8], options: RunOptions) -> Result<RunOutput, SshError> {
-        let (connection, mut worker) = self.worker().await?;
-        let nonce = frame::nonce();
-        let text = frame::encode(&nonce, script);
-        let bytes_in = text.len() as u64;
-        worker.send(text).await?;
-        let mut run = Running::new(&nonce, &options, connection.clone());
-        let ended = loop {
-            tokio::select! {
-                bytes = worker.next() => match bytes {
-                    Some(bytes) => {
-                        if let Some(code) = run.take(&bytes, &options) {
-                            break Some(code);
-                        }
-                    }
-                    None => break None,
-                },
-                () = run.stop_asked(&options) => run.stop(),
-            }
-        };
-        let Some(exit_code) = ended else {
-            run.over();
-            return Err(if run.cancelled { SshError::Cancelled {} } else { SshError::OutcomeUnknown {} });
-        };
-        run.over();
-        worker.since = Instant::now();
-        self.idle().push((connection, worker));
-        run.finish(exit_code, bytes_in)
-    }
-
-    /// On a channel of its own: the script reads the channel's input.
-    async fn run_with_stdin(&self, script: &[u8], stdin: Bytes, options: RunOptions) -> Result<RunOutput, SshError> {
-        let connection = self.connected().await?;
-        let (mut reader, writer) = connection.channel().await?.split();
-        let nonce = frame::nonce();
-        let mut inner = Vec::new();
-        inner.extend_from_slice(b"echo ");
-        inner.extend_from_slice(nonce.as_bytes());
-        inner.extend_from_slice(b" $$; (eval ");
-        frame::quote(script, &mut inner);
-        inner.extend_from_slice(b"); echo ");
-        inner.extend_from_slice(nonce.as_bytes());
-        inner.extend_from_slice(b" $? 0");
-        let mut command = b"exec sh -c ".to_vec();
-        frame::quote(&inner, &mut command);
-        let bytes_in = (command.len() + stdin.len()) as u64;
-        writer.exec(false, command).await?;
-        let sending = async {
-            // A script that does not read to the end is no fault.
-            let _ = writer.data_bytes(stdin).await;
-            let _ = writer.eof().await;
-            std::future::pending::<()>().await;
-        };
-        tokio::pin!(sending);
-        let mut run = Running::new(&nonce, &options, connection.clone());
-        let ended = loop {
-            tokio::select! {
-                message = reader.wait() => match message {
-                    Some(ChannelMsg::Data { data }) => {
-                        if let Some(code) = run.take(&data, &options) {
-                            break Some(code);
-                        }
-                    }
-                    Some(ChannelMsg::ExtendedData { data, .. }) => run.stderr.push(&data),
-                    Some(ChannelMsg::Close) | None => break None,
-                    Some(_) => {}
-                },
-                () = &mut sending => {}
-                () = run.stop_asked(&options) => run.stop(),
-            }
-        };
-        run.over();
-        match ended {
-            Some(code) => run.finish(code, bytes_in),
-            None if run.cancelled => Err(SshError::Cancelled {}),
-            None => Err(SshError::OutcomeUnknown {}),
-        }
-    }
-}
-
-/// A script that runs. Dropped before its end, it is stopped.
-struct Running {
-    decoder: Decoder,
-    stdout: Capture,
-    stderr: Capture,
-    bytes_out: u64,
-    pid: u32,
-    deadline: Option<tokio::time::Instant>,
-    connection: Arc<Connection>,
-    stopping: bool,
-    cancelled: bool,
-    timed_out: bool,
-    over: bool,
-}
-
-impl Running {
-    fn new(nonce: &str, options: &RunOptions, connection: Arc<Connection>) -> Self {
-        Self {
-            decoder: Decoder::new(nonce),
-            stdout: Capture::new(options.output_limit),
-            stderr: Capture::new(options.output_limit),
-            bytes_out: 0,
-            pid: 0,
-            deadline: options.timeout.map(|timeout| tokio::time::Instant::now() + timeout),
-            connection,
-            stopping: false,
-            cancelled: false,
-            timed_out: false,
-            over: false,
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8], options: &RunOptions) -> Option<i32> {
-        self.bytes_out += bytes.len() as u64;
-        for part in self.decoder.push(bytes) {
-            match part {
-                Part::Started(pid) => self.pid = pid,
-                Part::Output(bytes) => {
-                    self.stdout.push(&bytes);
-                    if let Some(live) = &options.live {
-                        let _ = live.try_send(Bytes::from(bytes));
-                    }
-                }
-                Part::Stderr(bytes) => {
-                    self.stderr.push(&bytes);
-                    if let Some(live) = &options.live {
-                        let _ = live.try_send(Bytes::from(bytes));
-                    }
-                }
-                Part::Ended(code) => return Some(code),
-            }
-        }
-        None
-    }
-
-    /// Returns when it is to be stopped; not again once it is being stopped.
-    async fn stop_asked(&mut self, options: &RunOptions) {
-        if self.stopping || self.pid == 0 {
-            return std::future::pending().await;
-        }
-        match self.deadline {
-            Some(deadline) => {
-                tokio::select! {
-                    () = options.cancel.cancelled() => self.cancelled = true,
-                    () = tokio::time::sleep_until(deadline) => self.timed_out = true,
-                }
-            }
-            None => {
-                options.cancel.cancelled().await;
-                self.cancelled = true;
-            }
-        }
-    }
-
-    fn stop(&mut self) {
-        self.stopping = true;
-        tokio::spawn(kill_tree(self.connection.clone(), self.pid));
-    }
-
-    fn over(&mut self) {
-        self.over = true;
-    }
-
-    fn finish(mut self, exit_code: i32, bytes_in: u64) -> Result<RunOutput, SshError> {
-        if self.cancelled {
-            return Err(SshError::Cancelled {});
-        }
-        let stdout = std::mem::replace(&mut self.stdout, Capture::new(0)).finish();
-        let stderr = std::mem::replace(&mut self.stderr, Capture::new(0)).finish();
-        let (timed_out, bytes_out) = (self.timed_out, self.bytes_out);
-        Ok(RunOutput { stdout, stderr, exit_code, timed_out, bytes_in, bytes_out })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.over && !self.stopping && self.pid != 0 {
-            self.stop();
-        }
-    }
-}
-
-/// Ends a process and all that it started: kindly, and after a second for good.
-async fn kill_tree(connection: Arc<Connection>, root: u32) {
-    let script = format!(
-        "t() {{ a=$(ps -A -o pid= -o ppid= 2>/dev/null | awk -v r={root} '{{k[$2]=k[$2]\" \"$1}} function w(p, n,i,c)\
-         {{n=split(k[p],c,\" \"); for(i=1;i<=n;i++) w(c[i]); print p}} END {{w(r)}}'); echo ${{a:-{root}}}; }}\n\
-         p=$(t); kill -TERM $p 2>/dev/null; i=0; while [ $i -lt 10 ] && kill -0 $p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n\
-         kill -KILL $p $(t) 2>/dev/null"
-    );
-    let mut command = b"exec sh -c ".to_vec();
-    frame::quote(script.as_bytes(), &mut command);
-    let Ok(mut channel) = connection.channel().await else { return };
-    if channel.exec(false, command).await.is_ok() {
-        while let Some(message) = channel.wait().await {
-            if matches!(message, ChannelMsg::Close) {
-                break;
+            let slot = self.slot(Lane::Actions, by).await?;
+            let again = slot.again();
+            match Worker::exec(slot, &self.in_band, command.clone()).await {
+                Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if again.lower(&mut tries).await => {}
+                started => return started,
             }
         }
     }

@@ -1,71 +1,121 @@
 //! One resident shell.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelReadHalf};
+use tokio::time::timeout;
 
+use super::channel::{self, Writer};
 use super::connection::Connection;
 use super::error::SshError;
 use super::frame;
+use super::pool::Slot;
+use super::supervise::lost;
 
 /// How long a login shell may take until it answers.
 const READY: Duration = Duration::from_secs(30);
+/// How long standard error may take after standard output; a server that has none takes longer.
+const STDERR: Duration = Duration::from_secs(1);
 /// How much a login shell may print before it answers.
-const GREETING: usize = 256 * 1024;
+const GREETING: usize = 1024 * 1024;
+/// How much may come of a shell that waits, such as what a shell says of a child that ended.
+const NOISE: usize = 64 * 1024;
+/// How long a shell may take to end.
+const RETIRE: Duration = Duration::from_secs(2);
 
-/// A shell that waits for scripts.
+/// A channel that scripts are run on.
 pub(crate) struct Worker {
     pub(crate) reader: ChannelReadHalf,
-    pub(crate) writer: ChannelWriteHalf<Msg>,
-    pub(crate) since: Instant,
+    pub(crate) writer: Writer,
+    /// Whether standard error comes within standard output, as this server brings none.
+    pub(crate) in_band: bool,
+    connection: Arc<Connection>,
 }
 
 impl Worker {
-    pub(crate) async fn start(connection: &Connection) -> Result<Self, SshError> {
-        let (reader, writer) = connection.channel().await?.split();
-        let mut worker = Self { reader, writer, since: Instant::now() };
-        let mark = frame::nonce();
-        worker.writer.exec(false, frame::login(&mark)).await?;
-        // The mark is written in two halves, so that an echo of the line is not taken for an answer.
-        let (first, second) = mark.split_at(16);
-        let bootstrap = frame::BOOTSTRAP.replacen("MARK", &mark[..8], 1).replacen(
-            "echo MARK",
-            &format!("echo {first}''{second}"),
-            1,
-        );
-        worker.writer.data_bytes(Bytes::from(bootstrap)).await?;
-        match tokio::time::timeout(READY, worker.ready(mark.as_bytes())).await {
-            Ok(result) => result.map(|()| worker),
-            Err(_) => Err(SshError::NoShell(format!("nothing within {} s", READY.as_secs()))),
-        }
+    /// A resident shell in the login environment, and that environment.
+    pub(crate) async fn login(slot: Slot, in_band: &AtomicBool) -> Result<(Self, Vec<u8>), SshError> {
+        Self::boot(slot, in_band, frame::LOGIN, b"").await
     }
 
-    async fn ready(&mut self, mark: &[u8]) -> Result<(), SshError> {
+    /// A resident shell in this environment: without the time that a login takes.
+    pub(crate) async fn plain(slot: Slot, in_band: &AtomicBool, environment: &[u8]) -> Result<Self, SshError> {
+        Ok(Self::boot(slot, in_band, frame::PLAIN, environment).await?.0)
+    }
+
+    /// A channel on which one command runs.
+    pub(crate) async fn exec(slot: Slot, in_band: &AtomicBool, command: Vec<u8>) -> Result<Self, SshError> {
+        let connection = slot.connection().clone();
+        let (reader, writer) = channel::open(slot).await?;
+        writer.exec(false, command).await?;
+        Ok(Self { reader, writer, in_band: in_band.load(Ordering::Relaxed), connection })
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    async fn boot(
+        slot: Slot,
+        in_band: &AtomicBool,
+        command: &str,
+        environment: &[u8],
+    ) -> Result<(Self, Vec<u8>), SshError> {
+        let connection = slot.connection().clone();
+        let (reader, writer) = channel::open(slot).await?;
+        let mut worker = Self { reader, writer, in_band: in_band.load(Ordering::Relaxed), connection };
+        let mark = frame::nonce();
+        worker.writer.exec(false, command).await?;
+        worker.writer.data_bytes(Bytes::from(frame::bootstrap(&mark, environment))).await?;
+        let mut stderr = Vec::new();
+        let environment = match timeout(READY, worker.ready(&mark, &mut stderr)).await {
+            Ok(Err(_)) if worker.connection.is_closed() => return Err(lost()),
+            Ok(result) => result?,
+            Err(_) => return Err(SshError::NoShell(format!("nothing within {} s", READY.as_secs()))),
+        };
+        if !worker.in_band && timeout(STDERR, worker.heard(mark.as_bytes(), stderr)).await.is_err() {
+            worker.in_band = true;
+            in_band.store(true, Ordering::Relaxed);
+        }
+        Ok((worker, environment))
+    }
+
+    async fn ready(&mut self, mark: &str, stderr: &mut Vec<u8>) -> Result<Vec<u8>, SshError> {
         let mut greeting = Vec::new();
         loop {
             match self.reader.wait().await {
-                Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => {
+                Some(ChannelMsg::Data { data }) => {
                     greeting.extend_from_slice(&data);
-                    if greeting.windows(mark.len()).any(|window| window == mark) {
-                        return Ok(());
-                    }
-                    if greeting.len() > GREETING {
-                        return Err(SshError::NoShell("it prints without end".to_owned()));
+                    if let Some(environment) = frame::environment(&greeting, mark) {
+                        return Ok(environment.to_vec());
                     }
                 }
+                Some(ChannelMsg::ExtendedData { data, .. }) => stderr.extend_from_slice(&data),
                 Some(ChannelMsg::Close | ChannelMsg::Eof) | None => {
+                    greeting.extend_from_slice(stderr);
                     let said: String = String::from_utf8_lossy(&greeting).chars().take(400).collect();
                     return Err(SshError::NoShell(format!("it ended and said {said:?}")));
                 }
                 Some(_) => {}
             }
+            if greeting.len() + stderr.len() > GREETING {
+                return Err(SshError::NoShell("it prints without end".to_owned()));
+            }
         }
     }
 
-    pub(crate) async fn send(&self, bytes: Vec<u8>) -> Result<(), SshError> {
-        Ok(self.writer.data_bytes(Bytes::from(bytes)).await?)
+    /// Returns once the mark has come by standard error too.
+    async fn heard(&mut self, mark: &[u8], mut stderr: Vec<u8>) {
+        while frame::find(&stderr, mark).is_none() {
+            match self.reader.wait().await {
+                Some(ChannelMsg::ExtendedData { data, .. }) => stderr.extend_from_slice(&data),
+                Some(_) => {}
+                None => return,
+            }
+        }
     }
 
     /// The next bytes of its output; `None` when it ended.
@@ -73,9 +123,34 @@ impl Worker {
         loop {
             match self.reader.wait().await? {
                 ChannelMsg::Data { data } => return Some(data),
-                ChannelMsg::Close | ChannelMsg::Eof => return None,
+                ChannelMsg::Close | ChannelMsg::Eof | ChannelMsg::ExitStatus { .. } | ChannelMsg::ExitSignal { .. } => {
+                    return None;
+                }
                 _ => {}
             }
         }
+    }
+
+    /// Returns when it is no good any more: it ended, or prints without being asked.
+    pub(crate) async fn noise(&mut self) {
+        let mut heard = 0;
+        while heard < NOISE {
+            match self.reader.wait().await {
+                Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => heard += data.len(),
+                Some(ChannelMsg::WindowAdjusted { .. } | ChannelMsg::Success) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Tells it to end, and reads until nobody prints into it any more.
+    pub(crate) async fn drain(&mut self) {
+        let _ = self.writer.eof().await;
+        while !matches!(self.reader.wait().await, Some(ChannelMsg::Close) | None) {}
+    }
+
+    /// Lets it end by itself: some servers hang up on all that a shell started when its channel is closed before.
+    pub(crate) async fn retire(mut self) {
+        let _ = timeout(RETIRE, self.drain()).await;
     }
 }
