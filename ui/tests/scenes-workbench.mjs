@@ -319,7 +319,7 @@ const SCENES = {
       await page.locator('.xterm').click();
       await page.keyboard.type('ls');
       await until(async () => (await fixture(page, 'typed')).join(''), 'ls');
-      assert.equal(await page.title(), 'Berth');
+      assert.equal(await page.title(), 'landing-page · Berth');
       assert.equal(await page.evaluate(() => navigator.clipboard.readText()), '');
       const at = await page.getByText('http://localhost:5173/').last().boundingBox();
       await page.mouse.move(at.x + 12, at.y + 6);
