@@ -5,6 +5,8 @@
  */
 import type { Plugin } from 'vite';
 
+/** The policy refuses style attributes that a script writes as text; the same through the element's `style` it takes. */
+const STYLE = /\b(\w+)\.setAttribute\("style",/g;
 const ASSIGNMENT = /\b(\w+)\.toString=(\w+);/g;
 
 export function frozenPrototype(): Plugin {
@@ -13,7 +15,7 @@ export function frozenPrototype(): Plugin {
     transform(code, id) {
       if (!id.includes('/@xterm/xterm/')) return null;
       const defined = 'Object.defineProperty($1,"toString",{value:$2,configurable:true,writable:true});';
-      return { code: code.replace(ASSIGNMENT, defined), map: null };
+      return { code: code.replace(ASSIGNMENT, defined).replace(STYLE, '$1.style.cssText=('), map: null };
     },
   };
 }

@@ -67,6 +67,9 @@ const theme = EditorView.theme({
     border: 'none',
   },
   '.cm-specialChar': { color: 'var(--bad)' },
+  // The editor's own colours for panels are those of a light theme.
+  '.cm-panels': { color: 'var(--fg)', backgroundColor: 'var(--bg-window)' },
+  '.cm-textfield': { color: 'inherit' },
 });
 
 /** How code looks, and what any view of it needs: also the side that is only read. */
