@@ -128,7 +128,7 @@ wire! {
     pub struct ActionGlob {
         /// Where.
         pub channel: ChannelRef,
-        /// Such as `**/*.ts` or `src/{a,b}/*.rs`, relative to `path`.
+        /// Such as `src/{a,b}/*.rs`, relative to `path`; `**` stands for any number of folders.
         pub pattern: String,
         /// The folder to look in; the working folder without it.
         #[serde(default)] #[ts(optional)]
