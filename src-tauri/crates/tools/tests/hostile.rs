@@ -50,7 +50,7 @@ fn reply_like() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\n".to_vec()),
         Just(b" ".to_vec()),
         Just(b"./a".to_vec()),
-        Just(b"/home/dev/f\012\01-2-3.4-5.6\0".to_vec()),
+        Just(b"/home/dev/f\x0012\x001-2-3.4-5.6\0".to_vec()),
         prop::sample::select(vec![
             "w", "p", "t", "i", "b", "whole", "page", "s", "l", "f", "z", "c", "n", "folder", "file"
         ])

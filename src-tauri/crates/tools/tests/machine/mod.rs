@@ -1,6 +1,7 @@
 //! Runs scripts as a session would, on machines that differ in their shell and in what is installed.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on stops, and says where it was")]
 
 use std::{
     collections::BTreeMap,
