@@ -33,7 +33,7 @@ fn a_command_runs_as_typed_in_its_folder_with_its_environment() {
             let ran = machine.run(home, &tool).unwrap();
             let cwd = String::from_utf8_lossy(home.join(OsStr::from_bytes(name)).as_os_str().as_bytes()).into_owned();
             // What a shell calls its folder may be cleaned of `.`; only its name is asked for here.
-            assert!(ran.stdout.ends_with(&format!("\n.|it's $HOME\n`id`|")), "{name:?} {ran:?}");
+            assert!(ran.stdout.ends_with("\n.|it's $HOME\n`id`|"), "{name:?} {ran:?}");
             assert!(ran.stdout.starts_with(&cwd), "{cwd:?} {ran:?}");
             assert_eq!((ran.stderr.as_str(), ran.exit_code), ("é 42", 7));
         }
