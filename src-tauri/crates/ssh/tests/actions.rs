@@ -1,5 +1,7 @@
 //! What a script prints is what comes back, and nothing else.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! More work than a connection has channels for.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use std::time::{Duration, Instant};

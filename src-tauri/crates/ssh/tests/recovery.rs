@@ -1,5 +1,7 @@
 //! Connections that break, and machines that are not the right one.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use std::time::{Duration, Instant};

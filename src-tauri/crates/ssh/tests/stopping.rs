@@ -1,5 +1,7 @@
 //! Whatever happens to a script, its action ends, and what it started ends with it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,12 +1,14 @@
 //! Finding text in files.
 //!
 //! Which files are looked at, and in which order, is the same everywhere ([`crate::walk`], then by path): ripgrep, GNU
-//! grep and a POSIX grep only look into them. A file that holds a NUL byte is binary and passed over. ripgrep's syntax
-//! contains most of ERE; a pattern that it refuses and grep takes is left to grep. Where there is neither ripgrep nor GNU
+//! grep and a POSIX grep only look into them. A file that holds a NUL byte is binary and passed over. Each gets the pattern in
+//! its own dialect ([`crate::dialect`]); one that ripgrep refuses and grep takes is left to grep. Where there is neither ripgrep nor GNU
 //! grep, a character is a byte: `.` then matches a part of `é`, and only plain letters have two cases.
 
 use crate::{
-    ErrorKind, Place, Reply, Script, ShellScript, Tool, ToolError, path,
+    ErrorKind, Place, Reply, Script, ShellScript, Tool, ToolError,
+    dialect::{self, Dialects},
+    path,
     pattern::Pattern,
     reply::{self, Fields, HELPERS, REPO},
     walk,
@@ -17,7 +19,7 @@ use crate::{
 pub struct Grep {
     /// The file or folder to look in.
     pub at: Place,
-    /// An extended regular expression, or plain text when `literal`.
+    /// An extended regular expression, with what of Perl's every engine can express; plain text when `literal`.
     pub pattern: String,
     /// Only files whose name matches, such as `*.py`; with a `/` in it, whose path does.
     pub glob: Option<String>,
@@ -80,11 +82,11 @@ fi
 /// ripgrep: which files match, which of these are text, and where. One thread keeps the order; no file is guessed at.
 const RIPGREP: &str = r#"if command -v rg >/dev/null 2>&1; then
 rg='rg --no-config --no-messages --color=never --no-heading -j1 -E none -a'
-$rg $ro -q -e "$pattern" -- /dev/null 2>/dev/null
+$rg $ro -q -e "$rust" -- /dev/null 2>/dev/null
 if [ $? -le 1 ]; then
 printf 'l\0'
-list | xargs -0 -r $rg $ro -l -0 -e "$pattern" -- 2>/dev/null | xargs -0 -r $rg --files-without-match -0 -e '\x00' -- 2>/dev/null |
-xargs -0 -r $rg $ro -n -H -0 -e "$pattern" -- 2>/dev/null | cut -b 1-6000 | head -n "$most"
+list | xargs -0 -r $rg $ro -l -0 -e "$rust" -- 2>/dev/null | xargs -0 -r $rg --files-without-match -0 -e '\x00' -- 2>/dev/null |
+xargs -0 -r $rg $ro -n -H -0 -e "$rust" -- 2>/dev/null | cut -b 1-6000 | head -n "$most"
 exit 0
 fi
 fi
@@ -167,11 +169,20 @@ impl Tool for Grep {
         let mut script = ShellScript::new();
         script.raw(HELPERS).raw(REPO).place("p", &self.at);
         let exact = walk::define(&mut script, files.as_ref());
-        let case = if self.ignore_case { "-i" } else { "-s" };
+        let dialects = match self.literal {
+            true => Dialects { rust: self.pattern.clone(), posix: self.pattern.clone(), ignore_case: false },
+            false => dialect::translate(&self.pattern)?,
+        };
+        let ignore_case = self.ignore_case || dialects.ignore_case;
+        if dialects.posix.is_empty() {
+            return Err(ToolError::bad_request("The pattern is empty."));
+        }
+        let case = if ignore_case { "-i" } else { "-s" };
         script.raw(&format!("ro='{case}{}'\n", if self.literal { " -F" } else { "" }));
-        let case = if self.ignore_case { " -i" } else { "" };
+        let case = if ignore_case { " -i" } else { "" };
         script.raw(&format!("go='{}{case}'\n", if self.literal { "-F" } else { "-E" }));
-        script.raw(&format!("most={}\n", self.most(exact))).set("pattern", self.pattern.as_bytes());
+        script.raw(&format!("most={}\n", self.most(exact))).set("pattern", dialects.posix.as_bytes());
+        script.set("rust", dialects.rust.as_bytes());
         script.raw(WHERE).raw(RIPGREP).raw(GNU).raw(POSIX);
         script.finish(self.most(exact) as usize * 6_100 + 64, true)
     }

@@ -163,7 +163,14 @@ fn version(text: &str) -> Option<String> {
         let numbers = word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && word.len() <= 40;
         numbers.then(|| word.to_owned())
     };
-    words.filter(|word| !word.starts_with('(')).find_map(plain)
+    let mut aside = false;
+    // What stands in parentheses tells of something else.
+    let mut words = words.filter(|word| {
+        let skipped = aside || word.starts_with('(');
+        aside = skipped && !word.ends_with(')');
+        !skipped
+    });
+    words.find_map(plain)
 }
 
 /// The system's name as it wants to be shown.

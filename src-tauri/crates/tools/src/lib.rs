@@ -14,6 +14,7 @@
 //! newlines; and quoting happens in one place, [`ShellScript`].
 
 mod delete;
+mod dialect;
 mod edit;
 mod entry;
 mod error;

@@ -37,19 +37,24 @@ pub(crate) fn define(script: &mut ShellScript, pattern: Option<&Pattern>) -> boo
         }
     }
     let mut each = ShellScript::bare();
-    each.raw("u=$1\nshift\nfor f do\nx=$u$f\n").join(case).raw(
+    each.raw("u=$1\nshift\nfor f do\nf=${f#./}\nx=$u$f\n").join(case).raw(
         r#"if [ -n "$y" ] && [ -f "$f" ]; then
 [ -L "$f" ] || printf './%s\0' "$x"
 elif [ -d "$f" ] && [ -e "$f/.git" ] && [ ! -L "${f%/}" ]; then
-(cd "./$f" && git ls-files -z -co --exclude-standard | xargs -0 -r sh -c "$each" sh "${x%/}/")
+(cd "./$f" && { git ls-files -z -co --exclude-standard || find . -name .git -prune -o -type f -print0; } | xargs -0 -r sh -c "$each" sh "${x%/}/")
 fi
 done
 "#,
     );
     script.set_script("each", each).set("base", &base).raw(
+        // A `.git` that Git cannot read, as of another user or of a broken copy, is as good as none.
         r#"export each
+usable() {
+git check-ignore -q -- "$base" 2>/dev/null
+[ $? -eq 1 ]
+}
 files() {
-if repo && ! git check-ignore -q -- "$base" 2>/dev/null; then
+if repo && usable; then
 GIT_LITERAL_PATHSPECS=1 git ls-files -z -co --exclude-standard -- "$base" 2>/dev/null | xargs -0 -r sh -c "$each" sh '' 2>/dev/null
 else
 find "$base" -name .git -prune -o -type f"#,

@@ -1,5 +1,7 @@
 //! Running commands, jobs, ports and what is installed, on every machine.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod machine;
 
 use std::{
@@ -31,7 +33,7 @@ fn a_command_runs_as_typed_in_its_folder_with_its_environment() {
             let ran = machine.run(home, &tool).unwrap();
             let cwd = String::from_utf8_lossy(home.join(OsStr::from_bytes(name)).as_os_str().as_bytes()).into_owned();
             // What a shell calls its folder may be cleaned of `.`; only its name is asked for here.
-            assert!(ran.stdout.ends_with(&format!("\n.|it's $HOME\n`id`|")), "{name:?} {ran:?}");
+            assert!(ran.stdout.ends_with("\n.|it's $HOME\n`id`|"), "{name:?} {ran:?}");
             assert!(ran.stdout.starts_with(&cwd), "{cwd:?} {ran:?}");
             assert_eq!((ran.stderr.as_str(), ran.exit_code), ("é 42", 7));
         }
@@ -153,6 +155,44 @@ fn a_job_whose_processes_are_gone_is_lost_and_starts_again() {
         let third = machine.run(home, &jobs::Restart { id: "web".into(), grace_ms: 2_000 }).unwrap();
         assert_ne!(third.pid, again.pid);
         machine.run(home, &jobs::Stop { id: "web".into(), grace_ms: 1_000 }).unwrap();
+    });
+}
+
+#[test]
+fn a_page_of_output_ends_with_a_whole_character() {
+    everywhere(|machine, home| {
+        machine.run(home, &start(home, "j1", "printf 'aé€'")).unwrap();
+        until(machine, home, "j1", |part| part.job.state != jobs::State::Running);
+        for (offset, limit, bytes) in [(0, 2, "a"), (1, 3, "é"), (1, 9, "é€"), (0, 5, "aé")] {
+            let part = machine.run(home, &jobs::Tail { id: "j1".into(), offset, limit }).unwrap();
+            assert_eq!(
+                (part.bytes.as_slice(), part.next_offset),
+                (bytes.as_bytes(), offset as u64 + bytes.len() as u64)
+            );
+        }
+    });
+}
+
+#[test]
+fn old_jobs_are_forgotten_and_the_rest_is_told_whole() {
+    everywhere(|machine, home| {
+        for i in 0..70 {
+            let folder = home.join(format!(".berth/jobs/j{i}"));
+            fs::create_dir_all(&folder).unwrap();
+            for (name, text) in [("cmd", format!("echo\n{i}")), ("cwd", "/a b".into()), ("exit", format!("0 {i}\n"))] {
+                fs::write(folder.join(name), text).unwrap();
+            }
+        }
+        let seen = machine.run(home, &jobs::ListAll).unwrap();
+        assert_eq!(seen.len(), 70);
+        assert!(seen.iter().all(|job| job.command == format!("echo\n{}", &job.id[1..]) && job.cwd == "/a b"));
+        assert_eq!(machine.run(home, &jobs::ListAll).unwrap().len(), 50);
+        // Only one restarts it.
+        fs::create_dir(home.join(".berth/jobs/busy")).unwrap();
+        fs::write(home.join(".berth/jobs/busy/cmd"), "true").unwrap();
+        fs::create_dir(home.join(".berth/jobs/busy/restarting")).unwrap();
+        let error = machine.run(home, &jobs::Restart { id: "busy".into(), grace_ms: 0 }).unwrap_err();
+        assert!(error.message.contains("being restarted already"), "{error}");
     });
 }
 

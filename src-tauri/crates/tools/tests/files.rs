@@ -1,5 +1,7 @@
 //! Reading and writing, on every machine, against what the file system says.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod machine;
 
 use std::{

@@ -1,5 +1,7 @@
 //! Finding files and text, on every machine, against what the file system says.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod machine;
 
 use std::{
@@ -291,4 +293,63 @@ fn text_is_found_the_same_on_every_machine() {
             assert_eq!(a, b, "{first} and {name}");
         }
     }
+}
+
+/// A `.git` that Git cannot use hides nothing.
+#[test]
+fn a_broken_repository_is_searched_as_a_folder() {
+    everywhere(|machine, home| {
+        for (i, git) in ["folder", "file", "index", "inner"].iter().enumerate() {
+            let root = home.join(format!("w{i}"));
+            put(&root.join("sub/a.txt"), "needle\n");
+            match *git {
+                "folder" => fs::create_dir(root.join(".git")).unwrap(),
+                "file" => put(&root.join(".git"), "gitdir: /nowhere\n"),
+                _ if !machine.has("git") => continue,
+                "index" => {
+                    self::git(machine, home, &format!("w{i}"), "git init -q . && git add -A");
+                    put(&root.join(".git/index"), "broken");
+                }
+                _ => {
+                    self::git(machine, home, &format!("w{i}"), "git init -q .");
+                    put(&root.join("sub/.git"), "gitdir: /nowhere\n");
+                }
+            }
+            let folder = format!("w{i}");
+            assert_eq!(names(&glob(machine, home, &folder, "**/*.txt")), ["sub/a.txt"].into(), "{git}");
+            let found = machine.run(home, &grep(at(home, &folder), "needle")).unwrap();
+            assert_eq!(found.files, 1, "{git}");
+        }
+    });
+}
+
+/// What Perl writes in its own way is found the same everywhere, or refused.
+#[test]
+fn patterns_of_perl_mean_the_same_on_every_machine() {
+    everywhere(|machine, home| {
+        put(&home.join("w/a.txt"), "d7\nfoo\nFOO\na b\n[x]\n\\w\nfoobar\n^-\n");
+        let found = |pattern: &str| -> Vec<u64> {
+            let found = machine.run(home, &grep(at(home, "w"), pattern)).unwrap();
+            found.matches.iter().map(|found| found.line).collect()
+        };
+        for (pattern, lines) in [
+            (r"\d", &[1][..]),
+            (r"^\w\d$", &[1]),
+            (r"(?i)^foo$", &[2, 3]),
+            (r"^fo+?$", &[2]),
+            (r"\bfoo\b", &[2]),
+            (r"a\sb", &[4]),
+            (r"\[[^\]]\]", &[5]),
+            (r"^[\\]", &[6]),
+            (r"^(?:foo|d)\S*$", &[1, 2, 7]),
+            (r"[\^][-]", &[8]),
+            (r"^[^\w\[\\^]", &[]),
+        ] {
+            assert_eq!(found(pattern), lines, "{pattern}");
+        }
+        for pattern in [r"\p{L}", r"foo(?=bar)", r"(o)\1"] {
+            let error = machine.run(home, &grep(at(home, "w"), pattern)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::BadRequest, "{pattern}");
+        }
+    });
 }

@@ -1,5 +1,7 @@
 //! How long actions take; run by hand (`--ignored --nocapture`), since a busy computer is slow for reasons of its own.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it is run by hand, and tells what it saw")]
+
 mod machine;
 
 use std::{fs, time::Instant};

@@ -6,7 +6,7 @@
 mod script;
 
 use crate::{ErrorKind, Place, Reply, Script, ShellScript, Tool, ToolError, run};
-use script::{JOBS, LAUNCH, LEADER, STOP};
+use script::{JOBS, LAUNCH, LEADER, LOCK, STOP};
 
 /// Starts a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,15 +183,22 @@ impl Tool for ListAll {
 
     fn script(&self) -> Result<Script, ToolError> {
         let mut script = script::begin();
-        script.raw(JOBS).raw("for j in \"$jobs\"/*; do\n[ ! -f \"$j/cmd\" ] || report\ndone\nexit 0\n");
+        script.raw(JOBS).raw(script::LIST);
         script.finish(64 * RECORD, true)
     }
 
     fn parse(&self, reply: &Reply<'_>) -> Result<Vec<Seen>, ToolError> {
         let mut fields = reply.fields("the list of jobs")?;
         let mut jobs = Vec::new();
-        while !fields.is_empty() {
-            jobs.push(script::seen(&mut fields)?);
+        loop {
+            let id = fields.text()?;
+            if id.is_empty() {
+                break;
+            }
+            jobs.push(script::stands(id, &mut fields)?);
+        }
+        for job in &mut jobs {
+            (job.cwd, job.command) = script::what(&mut fields)?;
         }
         jobs.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.id.cmp(&b.id)));
         Ok(jobs)
@@ -220,10 +227,22 @@ impl Tool for Tail {
         let mut fields = script::fields(reply, &self.id)?;
         let job = script::seen(&mut fields)?;
         let (offset, size): (u64, u64) = (fields.number()?, fields.number()?);
-        let bytes = fields.rest().to_vec();
+        let mut bytes = fields.rest().to_vec();
+        // The rest of a character is on the next page, or has not been printed yet.
+        let more = offset.saturating_add(bytes.len() as u64) < size || job.state == State::Running;
+        if let Some(from) = partial(&bytes).filter(|from| more && *from > 0) {
+            bytes.truncate(from);
+        }
         let next_offset = offset.saturating_add(bytes.len() as u64);
         Ok(Part { bytes, offset, next_offset, size: size.max(next_offset), job })
     }
+}
+
+/// Where a character of UTF-8 begins that is not whole at the end of `bytes`.
+fn partial(bytes: &[u8]) -> Option<usize> {
+    let from = (bytes.len().saturating_sub(3)..bytes.len()).rev().find(|at| bytes[*at] & 0xC0 != 0x80)?;
+    let error = std::str::from_utf8(&bytes[from..]).err()?;
+    (error.valid_up_to() == 0 && error.error_len().is_none()).then_some(from)
 }
 
 impl Tool for Stop {
@@ -248,7 +267,7 @@ impl Tool for Restart {
         let mut script = script::begin();
         script::job(&mut script, &self.id)?;
         script.raw(STOP).raw(LAUNCH).set("leader", LEADER.as_bytes());
-        script.raw(&format!("stop {}\nlaunch\nreport\nexit 0\n", self.grace_ms.div_ceil(100)));
+        script.raw(LOCK).raw(&format!("stop {}\nlaunch\nreport\nexit 0\n", self.grace_ms.div_ceil(100)));
         script.finish(RECORD, false)
     }
 

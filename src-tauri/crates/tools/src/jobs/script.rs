@@ -40,7 +40,7 @@ boot
 born "$pid" && [ "$b" = "$was" ] && [ "$k" = "$in" ]
 }
 ended() { { read -r code end <"$j/exit"; } 2>/dev/null; }
-report() {
+stands() {
 code= end= s=running
 if ended || ! alive; then
 s=lost
@@ -53,11 +53,47 @@ pid= at=
 { read -r x x x at <"$j/pid"; } 2>/dev/null
 fi
 printf '%s\0' "${j##*/}" "$s" "$code" "$pid" "$at" "$end"
+}
+report() {
+stands
 [ ! -f "$j/cwd" ] || cat <"$j/cwd"
 printf '\0'
 [ ! -f "$j/cmd" ] || cat <"$j/cmd"
 printf '\0'
 }
+"#;
+
+/// Tells how all jobs stand, and then what they are, by one `cat`; of those that ended, the oldest are then forgotten.
+pub(super) const LIST: &str = r#"z=$jobs/.nul n=0 old=
+set --
+for j in "$jobs"/*; do
+[ -f "$j/cmd" ] || continue
+stands
+set -- "$@" "$j/cwd" "$z" "$j/cmd" "$z"
+case $s in
+exited | stopped) n=$((n + 1)) old="$old ${j##*/}";;
+esac
+done
+printf '\0'
+[ $# -gt 0 ] || exit 0
+[ -s "$z" ] || printf '\0' >"$z"
+cat -- "$@" 2>/dev/null
+if [ "$n" -gt 60 ]; then
+cd -- "$jobs" && ls -dt $old | tail -n +51 | xargs rm -rf
+fi
+exit 0
+"#;
+
+/// One restart of job `$j` at a time. Whoever died over it holds the lock for two minutes.
+pub(super) const LOCK: &str = r#"lock=$j/restarting now=$(date +%s)
+if ! mkdir -- "$lock" 2>/dev/null; then
+held=$now
+{ read -r held <"$lock/at"; } 2>/dev/null
+[ "$((now - held))" -gt 120 ] || { echo 'it is being restarted already' >&2; exit 80; }
+fi
+echo "$now" >"$lock/at"
+trap 'rm -rf -- "$lock"' 0
+trap 'exit 143' HUP INT TERM
 "#;
 
 /// `launch` starts job `$j` and returns once its leader has written down who it is. The leader says so on descriptor 3
@@ -179,7 +215,19 @@ fn is_id(id: &str) -> bool {
 
 /// What `report` printed of one job.
 pub(super) fn seen(fields: &mut reply::Fields<'_>) -> Result<Seen, ToolError> {
-    let id = fields.text()?.to_owned();
+    let id = fields.text()?;
+    let mut seen = stands(id, fields)?;
+    (seen.cwd, seen.command) = what(fields)?;
+    Ok(seen)
+}
+
+/// What `report` printed of a job last: its folder and its command.
+pub(super) fn what(fields: &mut reply::Fields<'_>) -> Result<(String, String), ToolError> {
+    Ok((fields.wire()?, String::from_utf8_lossy(fields.next()?).into_owned()))
+}
+
+/// What `stands` printed of one job, after its id.
+pub(super) fn stands(id: &str, fields: &mut reply::Fields<'_>) -> Result<Seen, ToolError> {
     let state = fields.next()?;
     let code = fields.next()?;
     let pid = optional(fields.next()?)?;
@@ -192,10 +240,10 @@ pub(super) fn seen(fields: &mut reply::Fields<'_>) -> Result<Seen, ToolError> {
         b"lost" => State::Lost,
         _ => return Err(ToolError::garbled("a job stands in no known way")),
     };
-    let (cwd, command) = (fields.wire()?, String::from_utf8_lossy(fields.next()?).into_owned());
-    if !is_id(&id) {
+    if !is_id(id) {
         return Err(ToolError::garbled("a job's id is none"));
     }
+    let (id, cwd, command) = (id.to_owned(), String::new(), String::new());
     Ok(Seen { id, command, cwd, state, pid, started, ended })
 }
 

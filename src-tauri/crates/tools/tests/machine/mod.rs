@@ -1,6 +1,7 @@
 //! Runs scripts as a session would, on machines that differ in their shell and in what is installed.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on stops, and says where it was")]
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,7 @@ const POSIX: &[&str] = &[
 ];
 const MORE: &[&str] = &["git", "setsid", "stat"];
 
-/// All the machines that can be had here. What is missing is said, once.
+/// All the machines that can be had here. What is missing is said, once; where CI says that all is installed, it must be.
 pub fn machines() -> &'static [Machine] {
     static MACHINES: OnceLock<(TempDir, Vec<Machine>)> = OnceLock::new();
     &MACHINES.get_or_init(|| {
@@ -38,6 +39,7 @@ pub fn machines() -> &'static [Machine] {
         let mut machines = Vec::new();
         let mut add = |name, shell: &str, programs: &[&[&str]]| {
             let Some(shell) = which(shell) else {
+                assert!(std::env::var_os("CI").is_none(), "{shell} is not installed");
                 eprintln!("no {shell} here: the machine `{name}` is left out");
                 return;
             };
