@@ -159,7 +159,8 @@ async fn a_whole_address_is_asked_of_its_machine_without_what_is_the_proxys() {
 #[tokio::test]
 async fn bodies_pass_both_ways_and_a_connection_serves_several_machines() {
     let world = World::open();
-    let (first, one) = server(b"body", b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
+    let (first, one) =
+        server(b"body", b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
     let (second, two) = server(b"\r\n\r\n", OK).await;
     let answer = world
         .ask(&format!(
@@ -193,8 +194,17 @@ async fn this_computer_is_refused_by_every_name() {
     let world = World::new(address::permitted, None, &[]);
     let (address, _served) = server(b"\r\n\r\n", OK).await;
     let port = address.port();
-    for host in ["127.0.0.1", "localhost", "LOCALHOST.", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1", "2130706433", "0x7f.1"]
-    {
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "LOCALHOST.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+    ] {
         for request in [
             format!("CONNECT {host}:{port} HTTP/1.1\r\n\r\n"),
             format!("GET http://{host}:{port}/ HTTP/1.1\r\nHost: x\r\n\r\n"),
@@ -235,7 +245,8 @@ async fn a_list_admits_only_what_is_on_it() {
 
 #[tokio::test]
 async fn this_computers_proxy_is_gone_through() {
-    let (upstream, asked) = server(b"\r\n\r\n", b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\nfrom the target").await;
+    let (upstream, asked) =
+        server(b"\r\n\r\n", b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\nfrom the target").await;
     let world = World::new(|_| true, None, &[("https_proxy", format!("http://me:pass@{upstream}"))]);
     let answer = world.ask("CONNECT a.invalid:443 HTTP/1.1\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\nfrom the target"), "{answer}");
@@ -249,7 +260,8 @@ async fn this_computers_proxy_is_gone_through() {
 async fn whole_addresses_go_through_this_computers_proxy_whole() {
     let (upstream, asked) = server(b"\r\n\r\n", OK).await;
     let world = World::new(|_| true, None, &[("HTTP_PROXY", format!("http://me:pass@{upstream}"))]);
-    let answer = world.ask("GET http://a.invalid/x HTTP/1.1\r\nHost: a.invalid\r\nProxy-Authorization: mine\r\n\r\n").await;
+    let answer =
+        world.ask("GET http://a.invalid/x HTTP/1.1\r\nHost: a.invalid\r\nProxy-Authorization: mine\r\n\r\n").await;
     assert!(answer.ends_with("hello"), "{answer}");
     let asked = String::from_utf8(asked.await.unwrap()).unwrap().to_lowercase();
     assert!(asked.starts_with("get http://a.invalid/x http/1.1\r\n"), "{asked}");

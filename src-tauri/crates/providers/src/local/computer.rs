@@ -205,7 +205,11 @@ fn basis(env: &Env, account: &Account) -> String {
         let meta = path.as_ref().and_then(|path| fs::metadata(path).ok());
         meta.map(|meta| (path, meta.ino(), meta.len(), meta.mtime(), meta.permissions().mode()))
     };
-    let switches = ["kernel/apparmor_restrict_unprivileged_userns", "kernel/unprivileged_userns_clone", "user/max_user_namespaces"];
+    let switches = [
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "kernel/unprivileged_userns_clone",
+        "user/max_user_namespaces",
+    ];
     let runtime = env.get("XDG_RUNTIME_DIR").map(|folder| Path::new(folder).join("systemd/private").exists());
     let rests = (
         process::boot_id(),
@@ -221,10 +225,12 @@ fn basis(env: &Env, account: &Account) -> String {
 /// Where a program is. The folders of system programs are not on everyone's PATH.
 pub(super) fn program(env: &Env, name: &str) -> Option<PathBuf> {
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
-    let folders = std::env::split_paths(path).chain(["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"].map(PathBuf::from));
-    folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(|path| {
-        fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    })
+    let folders =
+        std::env::split_paths(path).chain(["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"].map(PathBuf::from));
+    folders
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|path| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
 }
 
 /// What a program printed, what it complained of, and whether it succeeded in time.
@@ -252,7 +258,10 @@ mod tests {
 
     #[test]
     fn each_way_to_forbid_namespaces_has_its_mend() {
-        let (text, mend) = reason("bwrap: setting up uid map: Permission denied", Some(("kernel/apparmor_restrict_unprivileged_userns", "1")));
+        let (text, mend) = reason(
+            "bwrap: setting up uid map: Permission denied",
+            Some(("kernel/apparmor_restrict_unprivileged_userns", "1")),
+        );
         assert!(text.contains("AppArmor") && text.contains("uid map") && mend.contains("/etc/apparmor.d/bwrap"));
         let (_, mend) = reason("", Some(("kernel/unprivileged_userns_clone", "0")));
         assert!(mend.contains("unprivileged_userns_clone=1"));
@@ -277,7 +286,8 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("systemd")).unwrap();
         fs::write(at("systemd/private"), "").unwrap();
-        let env = Env::from(["PATH", "XDG_RUNTIME_DIR"].map(|name| (name.to_owned(), folder.path().display().to_string())));
+        let env =
+            Env::from(["PATH", "XDG_RUNTIME_DIR"].map(|name| (name.to_owned(), folder.path().display().to_string())));
         for (script, ends_whole) in [
             ("echo 67108864 144", Some(true)),
             ("case \"$*\" in *OOMPolicy*) echo Unknown assignment >&2; exit 1;; esac; echo 67108864 144", Some(false)),
@@ -285,8 +295,8 @@ mod tests {
         ] {
             fs::write(at("systemd-run"), format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(at("systemd-run"), fs::Permissions::from_mode(0o755)).unwrap();
-            let expected =
-                ends_whole.map_or(Holder::Watchdog, |ends_whole| Holder::Systemd { manager: Manager::User, ends_whole });
+            let expected = ends_whole
+                .map_or(Holder::Watchdog, |ends_whole| Holder::Systemd { manager: Manager::User, ends_whole });
             assert_eq!(holder(&env, &Account::Person).await, expected, "{script}");
         }
     }

@@ -66,7 +66,8 @@ impl Limits {
             Manager::User => "--user",
             Manager::System => "--system",
         };
-        let mut words = ["systemd-run", manager, "--scope", "--quiet", "--collect", "--unit", unit].map(String::from).to_vec();
+        let mut words =
+            ["systemd-run", manager, "--scope", "--quiet", "--collect", "--unit", unit].map(String::from).to_vec();
         let mut properties = vec![
             format!("MemoryMax={}", self.memory),
             "MemorySwapMax=0".to_owned(),
@@ -113,7 +114,10 @@ mod tests {
     #[test]
     fn limits_in_words() {
         let text = Limits { memory: 12 * GIB, tasks: 4096 }.text();
-        assert!(text.starts_with("12 GB of memory, ") && text.ends_with(" after everything else, 4096 tasks"), "{text}");
+        assert!(
+            text.starts_with("12 GB of memory, ") && text.ends_with(" after everything else, 4096 tasks"),
+            "{text}"
+        );
         assert_eq!(size(3 * GIB / 2), "1.5 GB");
         assert_eq!(size(GIB / 2), "512 MB");
     }

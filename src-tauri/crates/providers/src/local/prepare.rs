@@ -113,10 +113,8 @@ impl Prepared {
                 home: bubblewrap::HOME,
                 shell: self.system.shell,
                 env: self.env(network, egress, &inner.env),
-                egress: egress.then(|| Forwarder {
-                    listen: FORWARDER,
-                    socket: format!("{}/egress.sock", bubblewrap::NET),
-                }),
+                egress: egress
+                    .then(|| Forwarder { listen: FORWARDER, socket: format!("{}/egress.sock", bubblewrap::NET) }),
                 limits: Watched {
                     memory_bytes: watches_memory(computer.holder).then_some(limits.memory),
                     tasks: limits.tasks,
@@ -175,8 +173,7 @@ fn folders(inner: &Inner, places: &Places, account: &Account) -> Result<(), Prov
     data_folder(inner)?;
     let up = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
     let (sockets, nets) = (up(&places.socket_dir), up(&places.net_dir));
-    for folder in
-        [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets, &places.socket_dir]
+    for folder in [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets, &places.socket_dir]
     {
         passable(folder, inner.root)?;
     }
@@ -234,10 +231,8 @@ pub(super) fn sandboxd(configured: Option<&Path>, env: &Env) -> Result<PathBuf, 
         let program = std::env::current_exe().unwrap_or_default();
         program.with_file_name("sandboxd")
     };
-    let path = configured
-        .map(Path::to_owned)
-        .or_else(|| env.get("BERTH_SANDBOXD").map(PathBuf::from))
-        .unwrap_or_else(beside);
+    let path =
+        configured.map(Path::to_owned).or_else(|| env.get("BERTH_SANDBOXD").map(PathBuf::from)).unwrap_or_else(beside);
     if path.is_file() { Ok(path) } else { Err(ProviderError::NoSandboxd { looked_for: path }) }
 }
 

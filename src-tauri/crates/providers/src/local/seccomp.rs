@@ -119,8 +119,11 @@ pub(super) fn filter(watched: bool) -> Vec<u8> {
 /// On other processors sandboxes run with their namespaces alone.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn filter(_watched: bool) -> Vec<u8> {
-    [LOAD, RETURN].map(|code| Instruction { code, if_true: 0, if_false: 0, value: if code == RETURN { ALLOW } else { 0 } })
-        .into_iter().flat_map(Instruction::to_bytes).collect()
+    [LOAD, RETURN]
+        .map(|code| Instruction { code, if_true: 0, if_false: 0, value: if code == RETURN { ALLOW } else { 0 } })
+        .into_iter()
+        .flat_map(Instruction::to_bytes)
+        .collect()
 }
 
 impl Instruction {

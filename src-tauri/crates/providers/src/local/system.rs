@@ -126,8 +126,7 @@ impl System {
         let mut inside = Env::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
         inside.extend(LOCALE.iter().filter_map(|name| Some(((*name).to_owned(), env.get(*name)?.clone()))));
         inside.extend(tools.env.iter().map(|(name, value)| ((*name).to_owned(), text(value))));
-        let path: Vec<String> =
-            tools.path.iter().map(|path| text(path)).chain([SYSTEM_PATH.to_owned()]).collect();
+        let path: Vec<String> = tools.path.iter().map(|path| text(path)).chain([SYSTEM_PATH.to_owned()]).collect();
         inside.insert("PATH".into(), path.join(":"));
         let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
         Self { mounts, secret: tools.secret, env: inside, shell }

@@ -181,7 +181,11 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), ServerError> {
         let accepted = self.fresh(id).is_some_and(|fresh| fresh.environment.accept(name, value));
-        if accepted { session.channel_success(id)? } else { session.channel_failure(id)? }
+        if accepted {
+            session.channel_success(id)?
+        } else {
+            session.channel_failure(id)?
+        }
         Ok(())
     }
 
