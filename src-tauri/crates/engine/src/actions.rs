@@ -347,9 +347,11 @@ pub fn tool_error(error: ToolError) -> RpcError {
     let code = match error.kind {
         ErrorKind::NotFound => ErrorCode::NotFound,
         ErrorKind::Conflict | ErrorKind::Exists => ErrorCode::Conflict,
-        ErrorKind::BadRequest | ErrorKind::NoMatch | ErrorKind::IsFolder | ErrorKind::NotFolder | ErrorKind::TooLarge => {
-            ErrorCode::BadRequest
-        }
+        ErrorKind::BadRequest
+        | ErrorKind::NoMatch
+        | ErrorKind::IsFolder
+        | ErrorKind::NotFolder
+        | ErrorKind::TooLarge => ErrorCode::BadRequest,
         ErrorKind::PermissionDenied | ErrorKind::NoSpace | ErrorKind::Garbled | ErrorKind::Failed => ErrorCode::Failed,
     };
     RpcError { hint: error.hint, ..RpcError::new(code, error.message) }

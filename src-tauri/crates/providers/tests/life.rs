@@ -83,7 +83,11 @@ async fn what_runs_is_asked_before_it_is_ended() {
     let world = World::new();
     let sandbox = world.start(PROXIED).await;
     let script = "trap 'sleep 0.5; echo saved > saved; exit' TERM; touch ready; while :; do sleep 0.1; done";
-    sandbox.ok(&format!("setsid sh -c \"{script}\" > /dev/null 2>&1 < /dev/null & while ! test -e ready; do sleep 0.1; done")).await;
+    sandbox
+        .ok(&format!(
+            "setsid sh -c \"{script}\" > /dev/null 2>&1 < /dev/null & while ! test -e ready; do sleep 0.1; done"
+        ))
+        .await;
     world.local.sleep(sandbox.id()).await.unwrap();
     assert_eq!(std::fs::read_to_string(world.root_of(sandbox.id()).join("home/saved")).unwrap(), "saved\n");
 }

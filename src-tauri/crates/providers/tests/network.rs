@@ -149,13 +149,32 @@ fn full_by_pasta_where_the_device_may_be_opened() {
         return;
     }
     // As a second network, or that of a container engine, gives one.
-    let second = "198.18.77.1".to_owned();
-    let ip = |verb: &str| std::process::Command::new("ip").args(["address", verb, "198.18.77.1/32", "dev", "lo"]).status();
-    let _ = ip("add");
-    let ran = again::run_with(&["--exact", "full", "--ignored"], &again::Who::PersonWithTun, &[("SECOND", second)]);
-    ip("del").unwrap();
-    if !ran {
+    let second = SECOND.to_owned();
+    let _address = SecondAddress::add();
+    if !again::run_with(&["--exact", "full", "--ignored"], &again::Who::PersonWithTun, &[("SECOND", second)]) {
         eprintln!("skipped: /dev/net/tun could not be given to everyone");
+    }
+}
+
+/// Of a block that no network has.
+const SECOND: &str = "198.18.77.1";
+
+struct SecondAddress;
+
+impl SecondAddress {
+    fn add() -> Self {
+        Self::ip("add");
+        Self
+    }
+
+    fn ip(verb: &str) {
+        let _ = std::process::Command::new("ip").args(["address", verb, SECOND, "dev", "lo"]).output();
+    }
+}
+
+impl Drop for SecondAddress {
+    fn drop(&mut self) {
+        Self::ip("del");
     }
 }
 
@@ -187,7 +206,11 @@ async fn full() {
     for address in [&own, &second] {
         std::net::TcpStream::connect((address.as_str(), port)).unwrap();
     }
-    assert!(sandbox.run("ip route get 169.254.169.254").await.err.contains("unreachable"));
+    sandbox.ok("ip route get 192.0.2.9").await;
+    for address in [second.as_str(), "169.254.169.254", "100.100.100.200"] {
+        assert_ne!(sandbox.run(&format!("ip route get {address}")).await.code, 0, "{address}");
+    }
+    assert_ne!(sandbox.run(&format!("ip route del unreachable {second}")).await.code, 0);
     let pasta = pasta_of(&world, &sandbox);
     assert!(pasta.is_some());
     world.local.destroy(sandbox.id()).await.unwrap();

@@ -104,7 +104,9 @@ fn start() -> Result<(), Failure> {
     };
     let _lock = lock(&settings.lock)?;
     #[cfg(target_os = "linux")]
-    if processes::is_first() && let Err(error) = abstract_sockets::keep_to_own() {
+    if processes::is_first()
+        && let Err(error) = abstract_sockets::keep_to_own()
+    {
         // Only of interest where the network is shared, and there whoever started this has said so.
         log(format_args!("abstract sockets are not restricted: {error}"));
     }

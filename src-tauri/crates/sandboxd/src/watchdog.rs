@@ -129,7 +129,8 @@ fn segments() -> u64 {
 
 /// The last two columns are what is in memory and what is swapped out.
 fn parse_segments(table: &str) -> u64 {
-    let numbers = |line: &str| line.split_ascii_whitespace().rev().take(2).filter_map(|n| n.parse::<u64>().ok()).sum::<u64>();
+    let numbers =
+        |line: &str| line.split_ascii_whitespace().rev().take(2).filter_map(|n| n.parse::<u64>().ok()).sum::<u64>();
     table.lines().skip(1).map(numbers).sum()
 }
 

@@ -97,7 +97,8 @@ async fn a_signal_goes_to_the_whole_process_group() {
     let sandbox = Sandbox::new();
     let client = connect(&sandbox).await;
     let child = "sh -c 'trap \"echo child >> told; exit\" USR1; echo; while :; do sleep 0.05; done'";
-    let mut channel = exec(&client, &format!("exec 2>/dev/null; trap 'echo shell >> told' USR1; {child}; wait; exit 0")).await;
+    let mut channel =
+        exec(&client, &format!("exec 2>/dev/null; trap 'echo shell >> told' USR1; {child}; wait; exit 0")).await;
     first_line(&mut channel).await;
     channel.signal(Sig::USR1).await.unwrap();
     rest(channel).await;
@@ -167,7 +168,9 @@ fn sigterm_ends_everything_and_waits_for_what_saves() {
     for script in [saves, deaf] {
         sandbox.run(&format!("setsid sh -c \"{}\" > /dev/null 2>&1 < /dev/null &", script.replace('$', "\\$")));
     }
-    eventually("both", || sandbox.home("ready").exists() && fs::read(sandbox.home("deaf")).is_ok_and(|pid| !pid.is_empty()));
+    eventually("both", || {
+        sandbox.home("ready").exists() && fs::read(sandbox.home("deaf")).is_ok_and(|pid| !pid.is_empty())
+    });
     let deaf = fs::read_to_string(sandbox.home("deaf")).unwrap();
     assert_eq!(sandbox.terminate(), Some(0));
     assert_eq!(fs::read_to_string(sandbox.home("saved")).unwrap(), "saved\n");

@@ -9,9 +9,9 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{AllowList, address};
 use super::target::{Host, Target};
 use super::upstream::{UnusableProxy, Upstream, Upstreams};
+use super::{AllowList, address};
 
 const RESOLVE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(30);

@@ -286,7 +286,8 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("systemd")).unwrap();
         fs::write(at("systemd/private"), "").unwrap();
-        let env = Env::from(["PATH", "XDG_RUNTIME_DIR"].map(|name| (name.to_owned(), folder.path().display().to_string())));
+        let env =
+            Env::from(["PATH", "XDG_RUNTIME_DIR"].map(|name| (name.to_owned(), folder.path().display().to_string())));
         for (script, ends_whole) in [
             ("echo 67108864 144", Some(true)),
             ("case \"$*\" in *OOMPolicy*) echo Unknown assignment >&2; exit 1;; esac; echo 67108864 144", Some(false)),
@@ -294,8 +295,8 @@ mod tests {
         ] {
             fs::write(at("systemd-run"), format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(at("systemd-run"), fs::Permissions::from_mode(0o755)).unwrap();
-            let expected =
-                ends_whole.map_or(Holder::Watchdog, |ends_whole| Holder::Systemd { manager: Manager::User, ends_whole });
+            let expected = ends_whole
+                .map_or(Holder::Watchdog, |ends_whole| Holder::Systemd { manager: Manager::User, ends_whole });
             assert_eq!(holder(&env, &Account::Person).await, expected, "{script}");
         }
     }

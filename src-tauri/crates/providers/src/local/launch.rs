@@ -88,9 +88,11 @@ impl Launch<'_> {
         let mut log_reader = File::open(&self.places.log).doing(opening, &self.places.log)?;
         let begin = log_reader.seek(SeekFrom::End(0)).doing(opening, &self.places.log)?;
         let starting = "Starting bubblewrap";
+        let namespace =
+            self.pasta.map(|_| pasta::namespace()).transpose().map_err(LaunchError::Pasta)?.unwrap_or_default();
         let listener = listen(&self.places.socket).doing("Opening the sandbox's socket", &self.places.socket)?;
         let (talk, theirs) = talk().doing(starting, self.bwrap)?;
-        let mut child = self.command(listener, theirs, log).spawn().doing(starting, self.bwrap)?;
+        let mut child = self.command(namespace, listener, theirs, log).spawn().doing(starting, self.bwrap)?;
 
         match timeout(PATIENCE, self.handshake(&mut child, talk, written_down)).await {
             Ok(Ok(())) => Ok(child),
@@ -110,7 +112,7 @@ impl Launch<'_> {
         }
     }
 
-    fn command(&self, listener: OwnedFd, talk: OwnedFd, log: File) -> Command {
+    fn command(&self, namespace: Vec<String>, listener: OwnedFd, talk: OwnedFd, log: File) -> Command {
         let mut words: Vec<OsString> = vec!["setsid".into()];
         words.extend(self.limits.scope(self.holder, &self.unit).into_iter().map(OsString::from));
         let account = match (self.holder, self.account) {
@@ -122,9 +124,7 @@ impl Launch<'_> {
             }
             (_, account) => account,
         };
-        if self.pasta.is_some() {
-            words.extend(pasta::NAMESPACE.iter().map(OsString::from));
-        }
+        words.extend(namespace.into_iter().map(OsString::from));
         // To bash a socket on its standard input means that somebody logged in, for whom there is a file to read.
         let shell: &[&str] = if Path::new("/bin/bash").exists() { &["/bin/bash", "--norc"] } else { &["/bin/sh"] };
         words.extend(shell.iter().map(OsString::from));

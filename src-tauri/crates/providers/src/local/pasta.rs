@@ -32,8 +32,14 @@ pub(super) struct Pasta {
     flags: Vec<String>,
 }
 
-/// What is put before bubblewrap: a user and a network namespace, whose owner pasta then is.
-pub(super) const NAMESPACE: &[&str] = &["unshare", "--user", "--map-current-user", "--net", "--"];
+/// What is put before bubblewrap: a user and a network namespace, whose owner pasta then is, and in which this computer
+/// cannot be reached.
+pub(super) fn namespace() -> Result<Vec<String>, String> {
+    let own = own_addresses().map_err(|error| format!("this computer's addresses are not known: {error}"))?;
+    let words = ["unshare", "--user", "--map-current-user", "--net", "--keep-caps", "--", "sh", "-c", SHUT, "sh"];
+    let addresses = own.iter().map(IpAddr::to_string).chain(CREDENTIALS.iter().map(|address| (*address).to_owned()));
+    Ok(words.into_iter().map(str::to_owned).chain(addresses).chain(["--".to_owned()]).collect())
+}
 
 impl Pasta {
     /// Finds out whether it works, by a namespace that lasts as long as the try.
@@ -45,8 +51,9 @@ impl Pasta {
         let (help, complaints, _) = output(Command::new(&program).arg("--help"), &Account::Person).await;
         let pasta = Self { program, flags: flags(&(help + &complaints)) };
 
-        let mut trial = Command::new(NAMESPACE[0]);
-        trial.args(&NAMESPACE[1..]).args(["sh", "-c", "echo; read line"]).current_dir("/").kill_on_drop(true);
+        let words = namespace()?;
+        let mut trial = Command::new(&words[0]);
+        trial.args(&words[1..]).args(["sh", "-c", "echo; read line"]).current_dir("/").kill_on_drop(true);
         trial.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         account.assume(&mut trial);
         let mut trial = trial.spawn().map_err(|error| error.to_string())?;
@@ -74,33 +81,24 @@ impl Pasta {
             command.arg("--pid").arg(pid_file);
         }
         let (_, complaints, success) = output(command.arg(pid.to_string()), account).await;
-        if !success {
-            return Err(format!("pasta failed: {}", said(&complaints)));
-        }
-        shut(pid, account).await
+        if success { Ok(()) } else { Err(format!("pasta failed: {}", said(&complaints))) }
     }
 }
 
 /// Where clouds give credentials to whoever asks from the machine they are for.
-const CREDENTIALS: &[&str] = &["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254"];
+const CREDENTIALS: &[&str] =
+    &["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254"];
 
-/// A kernel without IPv6 has none of its addresses either.
+/// A kernel without IPv6 has none of its addresses either. What comes after it has no capability any more.
 const SHUT: &str = "\
+ip link set lo up || exit
 [ -e /proc/net/if_inet6 ] || v6=none
-for address; do
-    case $address$v6 in *:*none) continue ;; esac
-    ip route replace unreachable \"$address\" || exit
-done";
-
-/// Makes this computer unreachable in the network namespace of `pid`.
-async fn shut(pid: u32, account: &Account) -> Result<(), String> {
-    let own = own_addresses().map_err(|error| format!("this computer's addresses are not known: {error}"))?;
-    let mut command = Command::new("nsenter");
-    command.args(["--user", "--net", "--preserve-credentials", "--target", &pid.to_string(), "sh", "-c", SHUT, "sh"]);
-    command.args(own.iter().map(IpAddr::to_string)).args(CREDENTIALS);
-    let (_, complaints, success) = output(&mut command, account).await;
-    if success { Ok(()) } else { Err(format!("this computer could not be made unreachable: {}", said(&complaints))) }
-}
+while [ \"$1\" != -- ]; do
+    case $1$v6 in *:*none) ;; *) ip route replace unreachable \"$1\" || exit ;; esac
+    shift
+done
+shift
+exec setpriv --inh-caps=-all --ambient-caps=-all -- \"$@\"";
 
 /// The addresses of this computer; neither those of loopback nor those that need the name of an interface beside them.
 fn own_addresses() -> nix::Result<Vec<IpAddr>> {

@@ -176,8 +176,7 @@ fn folders(inner: &Inner, places: &Places, account: &Account) -> Result<(), Prov
     data_folder(inner)?;
     let up = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
     let (sockets, nets) = (up(&places.socket_dir), up(&places.net_dir));
-    for folder in
-        [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets, &places.socket_dir]
+    for folder in [&inner.layout.sandboxes(), &places.root, &inner.layout.runtime, &sockets, &nets, &places.socket_dir]
     {
         passable(folder, inner.root)?;
     }

@@ -121,7 +121,7 @@ pub(super) fn filter(watched: bool) -> Vec<u8> {
 pub(super) fn filter(_watched: bool) -> Vec<u8> {
     [LOAD, RETURN]
         .map(|code| Instruction { code, if_true: 0, if_false: 0, value: if code == RETURN { ALLOW } else { 0 } })
-        .iter()
+        .into_iter()
         .flat_map(Instruction::to_bytes)
         .collect()
 }

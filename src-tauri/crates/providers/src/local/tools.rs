@@ -304,8 +304,7 @@ mod tests {
             ".local/share/uv/python/cpython-3.12.1/etc/pip.conf",
             ".local/share/mise/installs/node/22.0.0/lib/node_modules/npm/npmrc",
         ];
-        let programs =
-            [".local/share/mise/installs/node/22.0.0/bin/node", ".volta/tools/user/platform.json={}"];
+        let programs = [".local/share/mise/installs/node/22.0.0/bin/node", ".volta/tools/user/platform.json={}"];
         let home = home(&[&secrets[..], &programs[..]].concat());
         let tools = HomeTools::of(home.path(), &Env::new());
         for secret in secrets {

@@ -34,7 +34,10 @@ exec \"$@\"";
 
 /// Runs tests of this program by these arguments; false where the surroundings could not be made.
 pub fn run_with(arguments: &[&str], who: &Who, env: &[(&str, String)]) -> bool {
-    let folder = tempfile::Builder::new().prefix("berth-again-").tempdir_in("/tmp").unwrap();
+    // A home where homes are, and a runtime folder where those are: what lies in /tmp is out of a sandbox's reach anyhow.
+    let (homes, runtimes) = if support::is_root() { ("/home", "/run") } else { ("/tmp", "/tmp") };
+    let folder_in = |place| tempfile::Builder::new().prefix("berth-again-").tempdir_in(place).unwrap();
+    let (folder, runtime) = (folder_in(homes), folder_in(runtimes));
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let copy = |from: &Path, name: &str| -> PathBuf {
         let to = folder.path().join(name);
@@ -50,7 +53,9 @@ pub fn run_with(arguments: &[&str], who: &Who, env: &[(&str, String)]) -> bool {
 
     let mut command = match who {
         Who::Person | Who::PersonWithTun if support::is_root() => {
-            chown(&home, Some(NOBODY_IN_PARTICULAR), Some(NOBODY_IN_PARTICULAR)).unwrap();
+            for own in [home.as_path(), runtime.path()] {
+                chown(own, Some(NOBODY_IN_PARTICULAR), Some(NOBODY_IN_PARTICULAR)).unwrap();
+            }
             let user = NOBODY_IN_PARTICULAR.to_string();
             let mut command = Command::new("unshare");
             if matches!(who, Who::PersonWithTun) {
@@ -65,6 +70,7 @@ pub fn run_with(arguments: &[&str], who: &Who, env: &[(&str, String)]) -> bool {
     };
     command.args(arguments).args(["--nocapture", "--test-threads", "1"]);
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &home).current_dir("/");
+    command.env("XDG_RUNTIME_DIR", runtime.path());
     command.env("BERTH_SANDBOXD", sandboxd).env("BERTH_TEST_SECRET", "secret");
     command.envs(env.iter().map(|(name, value)| (name, value)));
     let output = command.output().unwrap();

@@ -25,14 +25,19 @@ const fn attempt(what: &'static str, control: Control, script: &'static str) -> 
     Attempt { what, script, control }
 }
 
-// Variables: PERSON home, DATA and RUN folders of the app, OWN and OTHER sandbox's id, AGENT, BUS, XSOCKET and ENGINE
+// Variables: PERSON home, RUNTIME folder, OTHER_PORT that another sandbox serves, DATA and RUN folders of the app, OWN and OTHER sandbox's id, AGENT, BUS, XSOCKET and ENGINE
 // sockets, ABSTRACT socket's name, PORT on loopback, VICTIM process and the halves MARK_A, MARK_B of its argument,
-// SHM segment, NS that ends a script where AppArmor gives user namespaces to chosen programs only, TARGET of writes (set by each), and U, a Python that connects to a Unix socket.
+// SHM segment, NS that ends a script where AppArmor gives user namespaces to chosen programs only, TARGET of writes (set by each), SEEN, a Python that looks for a process by its argument, and U, one that connects to a Unix socket.
 pub const ATTEMPTS: &[Attempt] = &[
     // The person's files.
     attempt("read an SSH key", Outside, "cat \"$PERSON/.ssh/id_ed25519\" | grep PRIVATE"),
     attempt("list the person's home", Outside, "ls -A \"$PERSON\" | grep -q '^.npmrc$'"),
     attempt("read npm's token", Outside, "grep token \"$PERSON/.npmrc\""),
+    attempt(
+        "read npm's token among a version's programs",
+        Outside,
+        "grep token \"$PERSON/.nvm/versions/node/v99.0.0/etc/npmrc\"",
+    ),
     attempt("read cargo's token beside its programs", Outside, "grep token \"$PERSON/.cargo/credentials.toml\""),
     attempt(
         "read uv's credentials beside its pythons",
@@ -65,12 +70,15 @@ pub const ATTEMPTS: &[Attempt] = &[
         Outside,
         "$PY 'import socket,errno\ntry: socket.socket(40, socket.SOCK_STREAM)\nexcept OSError as e: exit(77 if e.errno == errno.EAFNOSUPPORT else 1)'",
     ),
+    attempt("reach the display's abstract socket", Outside, "$U \"@$XSOCKET\""),
+    attempt("reach Wayland", Outside, "$U \"$RUNTIME/wayland-0\""),
+    attempt("reach Docker", Outside, "$U \"$RUNTIME/docker.sock\""),
+    attempt("see the runtime folder", Outside, "ls \"$RUNTIME\""),
+    attempt("use a descriptor that the app has open", Outside, "ls -l /proc/self/fd | grep -q planted"),
+    attempt("reach another sandbox's port", With("PEER=$PORT"), "exec 5<>/dev/tcp/127.0.0.1/${PEER-$OTHER_PORT}"),
     // Processes.
-    attempt(
-        "see a process of this computer",
-        Outside,
-        "$PY 'import glob,os; m=(os.environ[\"MARK_A\"]+os.environ[\"MARK_B\"]).encode(); e=[open(f,\"rb\").read() for f in glob.glob(\"/proc/[0-9]*/cmdline\")]; exit(not any(m in c for c in e))'",
-    ),
+    attempt("see another sandbox's process", Outside, "$PY \"$SEEN\" \"$MARK_A\" \"$OTHER\""),
+    attempt("see a process of this computer", Outside, "$PY \"$SEEN\" \"$MARK_A\" \"$MARK_B\""),
     attempt("signal a process of this computer", Outside, "kill -CONT $VICTIM"),
     attempt(
         "read a process's environment",
