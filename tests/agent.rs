@@ -1,5 +1,7 @@
 //! The MCP project's own client does an agent's job in a channel, and a person sees it in the window.
 
+#![expect(clippy::expect_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

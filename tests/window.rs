@@ -1,5 +1,7 @@
 //! Journeys through the real window: WebKitGTK on a virtual display, driven by WebDriver.
 
+#![expect(clippy::expect_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use fantoccini::key::Key;

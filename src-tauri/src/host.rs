@@ -15,6 +15,7 @@ use tauri::Manager;
 use tracing_subscriber::EnvFilter;
 
 use crate::ipc::{self, Door};
+use crate::{failure, window};
 
 /// Opens the app and returns when it was closed.
 pub fn run() -> ExitCode {
@@ -26,6 +27,10 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&*error);
+            // The log is for who started it in a terminal; most people did not.
+            if let Err(error) = failure::show(&*error) {
+                tell(&error);
+            }
             ExitCode::FAILURE
         }
     }
@@ -58,8 +63,11 @@ fn open() -> Result<(), Box<dyn Error>> {
         let _inside = runtime.enter();
         socket::bind(&folders.socket())?
     };
-    let socket = runtime.spawn(socket::serve(listener, engine.clone(), presence.clone()));
+    let ending = engine.clone();
+    let stop = async move { ending.stopped().await };
+    let socket = runtime.spawn(socket::serve(listener, engine.clone(), presence.clone(), stop));
     let http = runtime.spawn(serve_mcp(folders, engine.clone(), presence));
+    let opener = engine.clone();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_opener::init())
         .manage(Door::new(engine.clone()))
@@ -68,20 +76,35 @@ fn open() -> Result<(), Box<dyn Error>> {
             ipc::subscribe,
             ipc::terminal_open,
             ipc::terminal_write,
+            ipc::terminal_ack,
             ipc::terminal_resize,
             ipc::terminal_close,
             ipc::open_external,
         ])
-        .build(tauri::generate_context!())?;
-    runtime.spawn(come_to_front(engine.clone(), app.handle().clone()));
-    runtime.spawn(close_when_stopped(engine.clone(), app.handle().clone()));
+        .setup(|app| {
+            window::open(app.handle())?;
+            tauri::async_runtime::spawn(come_to_front(opener.clone(), app.handle().clone()));
+            tauri::async_runtime::spawn(close_when_stopped(opener, app.handle().clone()));
+            Ok(())
+        })
+        .build(context())?;
     app.run_return(|_, _| {});
-    socket.abort();
+    engine.stop();
     http.abort();
-    runtime.block_on(engine.shutdown());
+    runtime.block_on(async {
+        // Whoever asked the app to end is told that it does.
+        let _ = socket.await;
+        let _ = http.await;
+        engine.shutdown().await;
+    });
     // Only now may another engine have the folder.
     drop(lock);
     Ok(())
+}
+
+/// The configuration and the page that were built in.
+pub fn context() -> tauri::Context {
+    tauri::generate_context!()
 }
 
 /// Serves MCP clients that come by HTTP. Without it the app is still of use, so a failure is told and no more.

@@ -10,7 +10,7 @@ use berth_engine::front::presence::Presence;
 use berth_engine::front::socket;
 use berth_engine::{Engine, EngineConfig};
 use berth_mcp::EngineTools;
-use berth_mcp::http::HttpDoor;
+use berth_mcp::http::{HttpDoor, Sessions};
 use tracing_subscriber::EnvFilter;
 
 use crate::Failure;
@@ -52,22 +52,33 @@ async fn serve(folders: &Folders, idle: Duration) -> Result<(), Failure> {
     let listener = socket::bind(&folders.socket()).map_err(other)?;
     let http = HttpDoor::bind(&folders.runtime, folders.preferred_mcp_port()).await.map_err(other)?;
     engine.set_mcp_address(http.url(), http.token_file().to_owned());
+    let ending = engine.clone();
+    let stop = async move { ending.stopped().await };
+    let mut clients = tokio::spawn(socket::serve(listener, engine.clone(), presence.clone(), stop));
     let tools = EngineTools::new(engine.clone(), presence.clone());
-    tokio::select! {
-        () = socket::serve(listener, engine.clone(), presence.clone()) => {}
-        served = http.serve(tools) => served.map_err(other)?,
-        () = engine.stopped() => {}
-        () = unneeded(&engine, &presence, idle) => tracing::info!("nobody needs this engine"),
-        () = told_to_end() => {}
+    let sessions = http.sessions();
+    let served = tokio::select! {
+        served = http.serve(tools) => served.map_err(other),
+        () = engine.stopped() => Ok(()),
+        () = unneeded(&engine, &presence, &sessions, idle) => {
+            tracing::info!("nobody needs this engine");
+            Ok(())
+        }
+        () = told_to_end() => Ok(()),
+    };
+    engine.stop();
+    // Whoever asked it to end is told that it does.
+    if let Err(error) = (&mut clients).await {
+        tracing::error!(%error, "the socket's task panicked");
     }
     engine.shutdown().await;
-    Ok(())
+    served
 }
 
-async fn unneeded(engine: &Engine, presence: &Presence, idle: Duration) {
+async fn unneeded(engine: &Engine, presence: &Presence, sessions: &Sessions, idle: Duration) {
     loop {
         presence.absent_for(idle).await;
-        if !engine.is_busy() {
+        if !engine.is_busy() && sessions.live().await == 0 {
             return;
         }
     }

@@ -42,9 +42,9 @@ fn declaration(text: &str) -> Option<(&str, String)> {
     let (name, body) = text.split_once(" = ")?;
     let mut plain = String::new();
     let mut rest = body;
-    while let Some((before, comment)) = rest.split_once("/**") {
+    while let Some((before, comment)) = rest.split_once("/**\n") {
         plain.push_str(before);
-        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+        rest = comment.split_once("\n */").map_or("", |(_, after)| after);
     }
     plain.push_str(rest);
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -67,6 +67,7 @@ fn only_looks(name: &str) -> bool {
     matches!(
         name,
         "app.snapshot"
+            | "app.check"
             | "app.info"
             | "channel.list"
             | "channel.get"

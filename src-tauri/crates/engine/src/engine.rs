@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use berth_model::{
-    ActionStatus, Author, Channel, ChannelId, ChannelRef, EntryBody, ErrorCode, Keychain as KeychainStatus,
-    ProviderKind, RpcError, SandboxState, Snapshot, Start,
+    ActionStatus, Author, Channel, ChannelId, ChannelRef, EntryBody, ErrorCode, Job, JobStatus,
+    Keychain as KeychainStatus, NetworkMode, ProviderKind, RpcError, SandboxState, Snapshot, Start,
 };
 use berth_providers::{Local, LocalConfig};
 use berth_store::{ChannelRecord, Keychain, Store};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::EngineError;
 use crate::channel::Handle;
@@ -25,6 +27,9 @@ use crate::hub::{Events, Hub, now};
 use crate::tasks::Task;
 use crate::terminals;
 use crate::world::World;
+
+/// How long actions may take to end by themselves when the engine ends, and again once they were stopped.
+const LAST_ACTIONS: Duration = Duration::from_secs(3);
 
 /// The folder in every sandbox that a channel's work is in.
 pub(crate) const WORKDIR: &str = "/home/dev/work";
@@ -49,8 +54,8 @@ pub(crate) struct Inner {
     pub channels: Arc<Channels>,
     pub stop: CancellationToken,
     pub mcp: std::sync::OnceLock<(String, PathBuf)>,
-    _gateway: Gateway,
-    _surroundings: Task,
+    gateway: Mutex<Option<Gateway>>,
+    surroundings: Mutex<Option<Task>>,
 }
 
 /// All channels, by id.
@@ -58,10 +63,6 @@ pub(crate) struct Inner {
 pub(crate) struct Channels(RwLock<HashMap<ChannelId, Arc<Handle>>>);
 
 impl Channels {
-    pub fn add(&self, handle: Arc<Handle>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(handle.id(), handle);
-    }
-
     pub fn remove(&self, id: &ChannelId) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
@@ -74,7 +75,23 @@ impl Channels {
     pub fn find(&self, channel: &str) -> Option<Arc<Handle>> {
         let channels = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let by_id = channels.get(&ChannelId(channel.to_owned()));
-        by_id.or_else(|| channels.values().find(|handle| handle.channel().name == channel)).cloned()
+        // One that is going may still have the name that another was given.
+        let named = || channels.values().filter(|handle| handle.channel().name == channel);
+        by_id.or_else(|| named().max_by_key(|handle| handle.channel().created_at)).cloned()
+    }
+
+    /// Starts a channel; it is forgotten when it is gone.
+    pub fn start(self: &Arc<Self>, world: &Arc<World>, record: ChannelRecord, jobs: Vec<Job>) -> Arc<Handle> {
+        let (channels, id) = (Arc::downgrade(self), record.id.clone());
+        // Held until the handle is in, so that one that ends at once is not forgotten before it was known.
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let handle = Handle::start(world.clone(), record, jobs, move || {
+            if let Some(channels) = channels.upgrade() {
+                channels.remove(&id);
+            }
+        });
+        all.insert(handle.id(), handle.clone());
+        handle
     }
 }
 
@@ -94,21 +111,29 @@ impl Engine {
             sandboxd: std::env::var_os("BERTH_SANDBOXD").map(PathBuf::from),
         });
         let hub = Hub::new(life, settings, KeychainStatus::Available, problems);
-        let world = Arc::new(World { store, hub, local, gateway_port: gateway.port() });
+        let world = Arc::new(World {
+            store,
+            hub,
+            local,
+            gateway_port: gateway.port(),
+            keychain: Keychain::open(),
+            late: TaskTracker::new(),
+        });
         settle_interrupted(&world).await?;
         for record in load(&world).await? {
             let jobs = world.store.jobs(&record.id).await?.into_iter().map(|record| record.job).collect();
-            channels.add(Handle::start(world.clone(), record, jobs));
+            channels.start(&world, record, jobs);
         }
-        let surroundings = Task::spawn("surroundings", look_around(world.clone()));
+        let looking = world.clone();
+        let surroundings = Task::spawn("surroundings", async move { look_around(&looking).await });
         Ok(Self(Arc::new(Inner {
             config,
             world,
             channels,
             stop: CancellationToken::new(),
             mcp: std::sync::OnceLock::new(),
-            _gateway: gateway,
-            _surroundings: surroundings,
+            gateway: Mutex::new(Some(gateway)),
+            surroundings: Mutex::new(Some(surroundings)),
         })))
     }
 
@@ -138,9 +163,12 @@ impl Engine {
         let _ = self.0.mcp.set((url, token_file));
     }
 
-    /// Whether any action runs now.
+    /// Whether its end would be felt: an action runs, somebody looks at a preview, or a job has only this engine's
+    /// egress proxy to reach the network by.
     pub fn is_busy(&self) -> bool {
-        self.0.channels.all().iter().any(|handle| handle.busy() > 0)
+        let viewed =
+            self.0.gateway.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Gateway::connections);
+        viewed > 0 || self.0.channels.all().iter().any(|handle| handle.busy() > 0 || needs_proxy(&handle.channel()))
     }
 
     /// Asks it to end, as `engine.stop` does.
@@ -153,13 +181,33 @@ impl Engine {
         self.0.stop.cancelled().await;
     }
 
-    /// Ends it: what is to be written is written, connections are closed. Sandboxes go on.
+    /// Ends it: actions may end, for a while; what is to be written is written, connections are closed. Sandboxes go on.
     pub async fn shutdown(&self) {
         self.stop();
-        for handle in self.0.channels.all() {
-            if let Some(live) = handle.live_now() {
+        let handles = self.0.channels.all();
+        if !idle(&handles, LAST_ACTIONS).await {
+            handles.iter().for_each(|handle| handle.cancel_all());
+            idle(&handles, LAST_ACTIONS).await;
+        }
+        for handle in handles {
+            let live = handle.live_now();
+            handle.end().await;
+            if let Some(live) = live {
                 live.session.close().await;
             }
+        }
+        self.0.channels.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let surroundings = self.0.surroundings.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = surroundings {
+            task.end().await;
+        }
+        let gateway = self.0.gateway.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(gateway) = gateway {
+            gateway.close().await;
+        }
+        self.0.world.late.close();
+        if tokio::time::timeout(LAST_ACTIONS, self.0.world.late.wait()).await.is_err() {
+            tracing::warn!("the ends of some actions were not written down");
         }
         if let Err(error) = self.0.world.store.close().await {
             tracing::error!(%error, "the last writes were not kept");
@@ -224,6 +272,23 @@ impl Upstream for Ports {
     }
 }
 
+/// Waits until no action runs; `false` when some do after `patience`.
+async fn idle(handles: &[Arc<Handle>], patience: Duration) -> bool {
+    let wait = async {
+        while handles.iter().any(|handle| handle.busy() > 0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(patience, wait).await.is_ok()
+}
+
+/// Whether a job runs that reaches the network by this engine's egress proxy.
+fn needs_proxy(channel: &Channel) -> bool {
+    channel.sandbox.state == SandboxState::Running
+        && channel.sandbox.network == Some(NetworkMode::Proxied)
+        && channel.jobs.iter().any(|job| job.status == JobStatus::Running)
+}
+
 fn words(state: SandboxState) -> &'static str {
     match state {
         SandboxState::Asleep => "asleep",
@@ -243,6 +308,7 @@ async fn load(world: &Arc<World>) -> Result<Vec<ChannelRecord>, EngineError> {
         }
         let record = ChannelRecord {
             name: format!("recovered-{}", &id.as_str()[..id.as_str().len().min(8)]),
+            laid_out: true,
             ..new_record(id, String::new(), SandboxState::Asleep, Start::Blank)
         };
         world.store.insert_channel(record.clone()).await?;
@@ -266,11 +332,16 @@ pub(crate) fn new_record(id: ChannelId, name: String, state: SandboxState, start
         workdir: WORKDIR.to_owned(),
         inventory: None,
         last_ports: Vec::new(),
+        laid_out: false,
     }
 }
 
-/// Cards that were running when an earlier life ended will never hear of their end.
+/// Actions that were running when an earlier life ended will never be heard of again: their rows and cards say so.
 async fn settle_interrupted(world: &Arc<World>) -> Result<(), EngineError> {
+    let settled = world.store.settle_unfinished().await?;
+    if !settled.is_empty() {
+        tracing::warn!(actions = settled.len(), "an earlier engine ended before it saw the outcome");
+    }
     for mut entry in world.store.running_entries().await? {
         if let EntryBody::Action { card } = &mut entry.body {
             card.status = ActionStatus::Failed {
@@ -283,11 +354,14 @@ async fn settle_interrupted(world: &Arc<World>) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Asks the system what takes time to ask: a start does not wait for it.
-async fn look_around(world: Arc<World>) {
-    let keychain = Keychain::open();
-    let (provider, keychain) = tokio::join!(world.local.info(), keychain.status());
-    world.hub.surroundings(vec![provider], keychain);
+/// Asks the system what takes time to ask: a start does not wait for it, and sandboxes do not wait for the keychain.
+pub(crate) async fn look_around(world: &World) {
+    let providers = vec![world.local.info().await];
+    let known = world.keychain.known_status();
+    world.hub.surroundings(providers.clone(), known.clone().unwrap_or(KeychainStatus::Available));
+    if known.is_none() {
+        world.hub.surroundings(providers, world.keychain.status().await);
+    }
 }
 
 /// A name that can be a channel's: it is part of a preview's host name.
@@ -321,9 +395,7 @@ pub(crate) async fn insert(engine: &Engine, record: ChannelRecord, author: &Auth
     let world = &engine.0.world;
     world.store.insert_channel(record.clone()).await.map_err(store_error)?;
     tracing::info!(channel = %record.id, ?author, "a channel was made");
-    let handle = Handle::start(world.clone(), record, Vec::new());
-    engine.0.channels.add(handle.clone());
-    Ok(handle)
+    Ok(engine.0.channels.start(world, record, Vec::new()))
 }
 
 #[cfg(test)]

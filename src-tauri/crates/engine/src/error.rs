@@ -14,6 +14,16 @@ pub enum EngineError {
     Gateway(#[source] std::io::Error),
 }
 
+impl EngineError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Gateway(_) => None,
+        }
+    }
+}
+
 /// What a caller is told of a store's error.
 pub(crate) fn store_error(error: StoreError) -> RpcError {
     let code = match &error {

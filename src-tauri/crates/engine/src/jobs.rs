@@ -3,12 +3,11 @@
 //! What a job is lives in the sandbox (`~/.berth/jobs/<id>`), where it survives a lost connection and a restart of the
 //! app; this is how the engine asks for it. Whether a job is a service is known here only.
 
-use berth_model::{ActionId, Job, JobId, JobStatus, RpcError};
+use berth_model::{ActionId, Job, JobId, JobStatus, RpcError, Verb};
 use berth_tools::Place;
 use berth_tools::jobs::{Restart, Seen, Start, State, Stop};
 
-use crate::actions::call;
-use crate::channel::Live;
+use crate::actions::Audited;
 
 /// How long a job may take to end by itself before it is killed, in milliseconds.
 pub const GRACE_MS: u32 = 3_000;
@@ -18,22 +17,26 @@ pub fn new(command: &str, at: Place, env: Vec<(String, String)>) -> Start {
     Start { id: JobId::fresh().0, command: command.to_owned(), at, env }
 }
 
-/// Starts a job that no action asked for.
-pub async fn start(live: &Live, command: &str, at: Place, service: bool) -> Result<Job, RpcError> {
-    let seen = call(&live.session, &new(command, at, Vec::new())).await?;
+/// What starts a job again as it was started before.
+pub fn again(known: &Job) -> Restart {
+    Restart { id: known.id.0.clone(), grace_ms: GRACE_MS }
+}
+
+/// What stops a job with everything it started.
+pub fn end(known: &Job) -> Stop {
+    Stop { id: known.id.0.clone(), grace_ms: GRACE_MS }
+}
+
+/// Starts a job that no caller asked for.
+pub async fn start(audited: &Audited<'_>, command: &str, at: Place, service: bool) -> Result<Job, RpcError> {
+    let seen = audited.tool(Verb::Run, command, &new(command, at, Vec::new())).await?;
     Ok(job(&seen, service, None))
 }
 
-/// Starts a job again as it was started before.
-pub async fn restart(live: &Live, known: &Job) -> Result<Job, RpcError> {
-    let seen = call(&live.session, &Restart { id: known.id.0.clone(), grace_ms: GRACE_MS }).await?;
+/// Starts a job again that ran when the sandbox went to sleep.
+pub async fn restart(audited: &Audited<'_>, known: &Job) -> Result<Job, RpcError> {
+    let seen = audited.tool(Verb::Run, &known.command, &again(known)).await?;
     Ok(job(&seen, known.service, None))
-}
-
-/// Stops a job with everything it started.
-pub async fn stop(live: &Live, known: &Job) -> Result<Job, RpcError> {
-    let seen = call(&live.session, &Stop { id: known.id.0.clone(), grace_ms: GRACE_MS }).await?;
-    Ok(merge(Some(known), &seen))
 }
 
 /// A job as the sandbox tells of it.
@@ -60,5 +63,34 @@ pub fn merge(known: Option<&Job>, seen: &Seen) -> Job {
     let mut now = job(seen, known.is_some_and(|job| job.service), known.and_then(|job| job.action.clone()));
     // The machine does not know when a job ended whose processes were just gone.
     now.ended_at = now.ended_at.or_else(|| known.and_then(|job| job.ended_at));
+    // Nor does it know of a job that ended while nothing ran: one that was stopped then is not lost.
+    match known {
+        Some(job) if now.status == JobStatus::Lost && job.status != JobStatus::Running => {
+            now.status = job.status.clone();
+        }
+        _ => {}
+    }
     now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(state: State) -> Seen {
+        let (id, command, cwd) = ("j".to_owned(), "serve".to_owned(), "/".to_owned());
+        Seen { id, command, cwd, state, pid: None, started: 1, ended: None }
+    }
+
+    #[test]
+    fn what_was_stopped_is_never_lost() {
+        let running = job(&seen(State::Running), true, None);
+        let lost = merge(Some(&running), &seen(State::Lost));
+        assert_eq!(lost.status, JobStatus::Lost);
+        for status in [JobStatus::Stopped, JobStatus::Exited { code: 3 }] {
+            let known = Job { status: status.clone(), ..running.clone() };
+            assert_eq!(merge(Some(&known), &seen(State::Lost)).status, status);
+            assert_eq!(merge(Some(&known), &seen(State::Running)).status, JobStatus::Running, "it was started again");
+        }
+    }
 }

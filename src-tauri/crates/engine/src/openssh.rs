@@ -1,20 +1,24 @@
 //! How OpenSSH's own programs reach a sandbox.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use berth_model::{Channel, SshAccess};
 use berth_ssh::{Endpoint, HostKeyCheck, SshTarget};
 
-/// A `Host` block for `ssh_config`, with everything that `ssh`, `scp`, `sftp` and `rsync` need.
-pub fn access(channel: &Channel, target: &SshTarget, identity: &Path) -> SshAccess {
+use crate::front::folders::Folders;
+
+/// A `Host` block for `ssh_config`, with everything that `ssh`, `scp`, `sftp` and `rsync` need. It stays true when the
+/// channel is renamed, and wherever it is read: with another PATH, in another folder.
+pub fn access(channel: &Channel, target: &SshTarget, folders: &Folders) -> SshAccess {
     let host = format!("berth-{}", channel.name);
     let HostKeyCheck::Pinned(key) = &target.host_key;
     let (way, socket) = match &target.endpoint {
-        Endpoint::Unix(path) => (format!("ProxyCommand berthctl proxy {}", channel.name), path.display().to_string()),
+        Endpoint::Unix(path) => (format!("ProxyCommand {}", proxy(channel, folders)), path.display().to_string()),
         Endpoint::Tcp { host, port } => (format!("HostName {host}\n  Port {port}"), String::new()),
         Endpoint::Command { program, arguments } => {
-            let words = std::iter::once(program.display().to_string()).chain(arguments.iter().cloned());
-            (format!("ProxyCommand {}", words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")), String::new())
+            let words = std::iter::once(program.as_path()).chain(arguments.iter().map(Path::new));
+            let line = words.map(quoted).collect::<Vec<_>>().join(" ");
+            (format!("ProxyCommand {}", percent(&line)), String::new())
         }
     };
     // The key is known to Berth, so nobody has to be asked; no other known key counts.
@@ -23,13 +27,44 @@ pub fn access(channel: &Channel, target: &SshTarget, identity: &Path) -> SshAcce
          KnownHostsCommand /bin/echo {id} {key}\n  UserKnownHostsFile /dev/null\n  GlobalKnownHostsFile /dev/null\n  \
          StrictHostKeyChecking yes\n",
         user = target.user,
-        identity = identity.display(),
+        identity = percent(&folders.data.join("ssh/id_ed25519").display().to_string()),
         id = channel.id,
     );
     SshAccess { config, host, socket }
 }
 
-/// A word of a `ProxyCommand`, which a shell reads after `%` was replaced in it.
-fn quoted(word: &str) -> String {
-    String::from_utf8_lossy(&berth_tools::quote(word.replace('%', "%%").as_bytes())).into_owned()
+/// The command line, for the person's shell, that connects to the sandbox's SSH server.
+fn proxy(channel: &Channel, folders: &Folders) -> String {
+    let mut line = String::new();
+    if Folders::usual().as_ref() != Some(folders) {
+        // OpenSSH puts `exec` before the line, after which no shell takes an assignment.
+        line.push_str("env ");
+        for (name, folder) in [("BERTH_DATA_DIR", &folders.data), ("BERTH_RUNTIME_DIR", &folders.runtime)] {
+            line.push_str(&format!("{name}={} ", quoted(folder)));
+        }
+    }
+    line.push_str(&format!("{} proxy {}", quoted(&berthctl()), channel.id));
+    percent(&line)
+}
+
+/// The program beside this one; else whatever is in the PATH.
+fn berthctl() -> PathBuf {
+    let name = format!("berthctl{}", std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(&name)));
+    beside.filter(|program| program.exists()).unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// One word of a command line.
+fn quoted(word: &Path) -> String {
+    let text = word.display().to_string();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    match text.bytes().all(plain) {
+        true => text,
+        false => String::from_utf8_lossy(&berth_tools::quote(text.as_bytes())).into_owned(),
+    }
+}
+
+/// `%` begins a token of OpenSSH's.
+fn percent(text: &str) -> String {
+    text.replace('%', "%%")
 }

@@ -15,6 +15,13 @@ impl Task {
     pub fn spawn(name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work.instrument(tracing::debug_span!("task", name))))
     }
+
+    /// Ends it and waits until nothing of it runs.
+    pub async fn end(mut self) {
+        self.0.abort();
+        // Cancelled is what was asked for.
+        let _ = (&mut self.0).await;
+    }
 }
 
 impl Drop for Task {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use berth_model::{AuditRow, Author, ChannelId, Entry, EntryBody, EntryId, Job};
 use berth_providers::Local;
-use berth_store::{JobRecord, Store, StoreError};
+use berth_store::{JobRecord, Keychain, Store, StoreError};
+use tokio_util::task::TaskTracker;
 
 use crate::hub::{Hub, now};
 
@@ -18,6 +19,10 @@ pub struct World {
     pub local: Local,
     /// The port of the preview gateway; fixed before the first channel starts.
     pub gateway_port: u16,
+    /// Where secrets are kept: one, so that what is kept in memory lasts as long as the engine.
+    pub keychain: Keychain,
+    /// Writes that nobody waits for but the engine's end.
+    pub late: TaskTracker,
 }
 
 impl World {
@@ -40,6 +45,11 @@ impl World {
     pub async fn retell(&self, entry: Entry) {
         log("a timeline entry", self.store.enqueue_replace_entry(entry.clone()).await);
         self.hub.entry(entry);
+    }
+
+    /// Remembers an action that goes on, so that the log has it even if this process does not live to see its end.
+    pub async fn begun(&self, row: AuditRow) {
+        log("an action that began", self.store.enqueue_unfinished(row).await);
     }
 
     /// Adds a row to the audit log.

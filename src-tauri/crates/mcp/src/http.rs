@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -40,6 +40,31 @@ pub struct HttpDoor {
     port: u16,
     token: String,
     token_file: PathBuf,
+    sessions: Sessions,
+}
+
+/// The sessions of clients that come by HTTP. Clones are the same ones.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions(Arc<Mutex<Vec<Weak<LocalSessionManager>>>>);
+
+impl Sessions {
+    /// How many there are now.
+    pub async fn live(&self) -> usize {
+        let managers: Vec<_> = {
+            let mut managers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            managers.retain(|manager| manager.strong_count() > 0);
+            managers.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut live = 0;
+        for manager in managers {
+            live += manager.sessions.read().await.len();
+        }
+        live
+    }
+
+    fn count(&self, manager: &Arc<LocalSessionManager>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(manager));
+    }
 }
 
 impl HttpDoor {
@@ -53,7 +78,7 @@ impl HttpDoor {
         let port = listener.local_addr()?.port();
         let token_file = runtime_dir.join("mcp-token");
         let token = token(&token_file)?;
-        Ok(Self { listener, port, token, token_file })
+        Ok(Self { listener, port, token, token_file, sessions: Sessions::default() })
     }
 
     /// The address that channels' names and ids are appended to: `http://127.0.0.1:PORT/mcp`.
@@ -66,10 +91,15 @@ impl HttpDoor {
         &self.token_file
     }
 
+    /// The sessions of its clients.
+    pub fn sessions(&self) -> Sessions {
+        self.sessions.clone()
+    }
+
     /// Serves for as long as it is polled.
     pub async fn serve<T: Toolbox>(self, toolbox: T) -> io::Result<()> {
         let guard = Arc::new(Guard { port: self.port, token: self.token });
-        let channels = Channels { toolbox, served: Arc::default() };
+        let channels = Channels { toolbox, served: Arc::default(), sessions: self.sessions };
         let router = Router::new()
             .route("/mcp/{channel}", any(serve_channel::<T>))
             .with_state(channels)
@@ -158,6 +188,7 @@ type Service<T> = StreamableHttpService<BerthServer<T>, LocalSessionManager>;
 struct Channels<T: Toolbox> {
     toolbox: T,
     served: Arc<Mutex<HashMap<ChannelId, Served<T>>>>,
+    sessions: Sessions,
 }
 
 struct Served<T: Toolbox> {
@@ -183,7 +214,9 @@ impl<T: Toolbox> Channels<T> {
             let config = StreamableHttpServerConfig::default().with_max_request_body_bytes(BODY);
             let template = server.clone();
             let factory = move || Ok(template.for_another_client());
-            let service = StreamableHttpService::new(factory, Arc::new(sessions), config);
+            let sessions = Arc::new(sessions);
+            self.sessions.count(&sessions);
+            let service = StreamableHttpService::new(factory, sessions, config);
             Served { name: String::new(), server, service }
         });
         served.name.clone_from(&channel.name);

@@ -178,12 +178,27 @@ impl<T: Toolbox> ToolCall<'_, T> {
         })
     }
 
+    /// Calls a command for the client; one that the client gives up is dropped, which ends what it does.
     async fn ask<R: serde::de::DeserializeOwned>(
         &self,
         name: &str,
         request: &impl serde::Serialize,
     ) -> Result<R, RpcError> {
-        ask(self.toolbox, &self.author, name, request).await
+        self.for_somebody(&self.author, name, request).await
+    }
+
+    async fn for_somebody<R: serde::de::DeserializeOwned>(
+        &self,
+        author: &Author,
+        name: &str,
+        request: &impl serde::Serialize,
+    ) -> Result<R, RpcError> {
+        tokio::select! {
+            answer = ask(self.toolbox, author, name, request) => answer,
+            () = self.context.ct.cancelled() => {
+                Err(RpcError::new(ErrorCode::Cancelled, "The call was cancelled by its caller."))
+            }
+        }
     }
 
     fn channel(&self) -> ChannelRef {
@@ -290,10 +305,10 @@ impl<T: Toolbox> ToolCall<'_, T> {
         Ok(text(format!("Edited {}: {places}, +{} −{}.\n{diff}", file.path, file.added, file.removed)))
     }
 
-    /// What is known about a path; nothing where nothing is there. Nobody asked for it, so it makes no card.
+    /// What is known about a path; nothing where nothing is there. The client did not ask for it, so it makes no card.
     async fn stat(&self, path: &str) -> Result<Option<FileStat>, RpcError> {
         let request = ActionStat { channel: self.channel(), path: path.to_owned() };
-        match ask(self.toolbox, &Author::Berth, "action.stat", &request).await {
+        match self.for_somebody(&Author::Script, "action.stat", &request).await {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.code == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -411,13 +426,15 @@ impl<T: Toolbox> ToolCall<'_, T> {
         if !shown.is_empty() && !shown.ends_with('\n') {
             shown.push('\n');
         }
-        shown.push_str(&match ran.exit_code {
-            124 => format!(
-                "[Exit code 124 after {}: it was stopped when its time ran out. Give a longer `timeout`, or run it \
+        shown.push_str(&if ran.timed_out {
+            format!(
+                "[Exit code {} after {}: it was stopped when its time ran out. Give a longer `timeout`, or run it \
                  in the background.]",
+                ran.exit_code,
                 seconds(ran.duration_ms)
-            ),
-            code => format!("[Exit code {code} after {}.]", seconds(ran.duration_ms)),
+            )
+        } else {
+            format!("[Exit code {} after {}.]", ran.exit_code, seconds(ran.duration_ms))
         });
         Ok(text(shown))
     }
@@ -444,10 +461,7 @@ impl<T: Toolbox> ToolCall<'_, T> {
             limit: None,
             wait_ms: given.wait.map(|seconds| seconds.min(30) * 1_000),
         };
-        let part: JobOutputPart = tokio::select! {
-            part = self.ask("job.output", &request) => part?,
-            () = self.context.ct.cancelled() => return Err("The call was cancelled.".to_owned().into()),
-        };
+        let part: JobOutputPart = self.ask("job.output", &request).await?;
         let (mut shown, cut) = cut::both_ends(&part.text);
         if cut {
             shown.push_str("\n[For what was left out, read from an offset in between.]");

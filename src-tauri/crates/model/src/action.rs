@@ -308,6 +308,9 @@ wire! {
         pub stderr: String,
         /// Its exit code; 128 + the signal's number; 124 when its time ran out; 0 for a job that started.
         pub exit_code: i32,
+        /// Whether its time ran out; a command may also end with 124 by itself.
+        #[serde(default)] #[ts(as = "Option<bool>", optional)]
+        pub timed_out: bool,
         /// From the request to the result.
         pub duration_ms: u64,
         /// Whether a middle part of the output is missing.

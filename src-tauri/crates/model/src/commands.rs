@@ -52,6 +52,8 @@ macro_rules! commands {
 commands! {
     /// Everything a new listener needs.
     "app.snapshot" app_snapshot(Empty) -> Snapshot;
+    /// Looks again at what this computer offers.
+    "app.check" app_check(Empty) -> Snapshot;
     /// Version, folders and addresses of this engine.
     "app.info" app_info(Empty) -> AppInfo;
     /// Brings the app's window to the front, if there is one.

@@ -64,6 +64,21 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NameTaken(_) => Some("Choose another name."),
+            Self::Newer { .. } => {
+                Some("Start the newer Berth, or choose another data folder by the variable BERTH_DATA_DIR.")
+            }
+            Self::File { .. } => Some("Check that the folder exists, is yours, and has space left."),
+            Self::Migration { .. } => {
+                Some("The copy made before the attempt is in the folder `backups` beside it. Please report this.")
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the record's channel (or the record) is gone: what a late write of a finished action meets after its
     /// channel was destroyed.
     pub(crate) fn is_gone(&self) -> bool {
@@ -73,28 +88,11 @@ impl StoreError {
 
 impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> Self {
-        let (code, hint) = match &error {
-            StoreError::NameTaken(_) => (ErrorCode::Conflict, Some("Choose another name.")),
-            StoreError::NoSuchChannel(_) | StoreError::NoSuchEntry(_) | StoreError::NoSuchJob(_) => {
-                (ErrorCode::NotFound, None)
-            }
-            StoreError::Newer { .. } => (
-                ErrorCode::Failed,
-                Some("Start the newer Berth, or choose another data folder by the variable BERTH_DATA_DIR."),
-            ),
-            StoreError::File { .. } => {
-                (ErrorCode::Failed, Some("Check that the folder exists, is yours, and has space left."))
-            }
-            StoreError::Migration { .. } => (
-                ErrorCode::Failed,
-                Some("The copy made before the attempt is in the folder `backups` beside it. Please report this."),
-            ),
-            StoreError::Sqlite(_) | StoreError::Closed => (ErrorCode::Failed, None),
+        let code = match &error {
+            StoreError::NameTaken(_) => ErrorCode::Conflict,
+            error if error.is_gone() => ErrorCode::NotFound,
+            _ => ErrorCode::Failed,
         };
-        let rpc = RpcError::from_error(code, &error);
-        match hint {
-            Some(hint) => rpc.hint(hint),
-            None => rpc,
-        }
+        Self { hint: error.hint().map(str::to_owned), ..Self::from_error(code, &error) }
     }
 }

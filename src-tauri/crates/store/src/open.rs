@@ -275,9 +275,9 @@ mod tests {
         let backups = backups_in(folder.path());
         assert_eq!(backups.len(), 1, "{backups:?}");
         let backup = folder.path().join("backups").join(&backups[0]);
-        assert!(backups[0].starts_with("berth-1-"));
+        assert!(backups[0].starts_with("berth-2-"));
         let copy = Connection::open(backup).unwrap();
-        assert_eq!(schema::version(&copy).unwrap(), 1);
+        assert_eq!(schema::version(&copy).unwrap(), 2);
         copy.query_row("SELECT value FROM settings WHERE key = 'theme'", [], |_| Ok(())).unwrap();
 
         // Up to date: nothing to copy.
@@ -286,7 +286,7 @@ mod tests {
         // And this program, which knows one step less, leaves the file alone.
         let before = fs::read(database(folder.path())).unwrap();
         let refused = open(folder.path()).unwrap_err();
-        assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused:?}");
+        assert!(matches!(refused, StoreError::Newer { found: 3, known: 2, .. }), "{refused:?}");
         assert_eq!(fs::read(database(folder.path())).unwrap(), before);
     }
 
@@ -312,7 +312,7 @@ mod tests {
         let (connection, _) = open(folder.path()).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO channels VALUES ('c', 'x', 0, '\"local\"', '{}', 'null', '\"asleep\"', 0, '/', 'null', '[]');
+                "INSERT INTO channels VALUES ('c', 'x', 0, '\"local\"', '{}', 'null', '\"asleep\"', 0, '/', 'null', '[]', 1);
                  INSERT INTO jobs VALUES ('j', 'c', 0, '{}', '{}');",
             )
             .unwrap();
@@ -343,7 +343,7 @@ mod tests {
             backups.make(&connection).unwrap();
         }
         let left = backups_in(folder.path());
-        assert_eq!(left.iter().filter(|name| name.starts_with("berth-1-")).count(), 5, "{left:?}");
+        assert_eq!(left.iter().filter(|name| name.starts_with("berth-2-")).count(), 5, "{left:?}");
         assert!(left.contains(&old[1].to_owned()) && !left.contains(&old[0].to_owned()), "{left:?}");
         assert!(left.contains(&"notes.txt".to_owned()));
     }

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 use rusqlite_migration::M;
 
 /// All steps, oldest first. How many are applied is the database's `user_version`.
-pub(crate) const STEPS: &[M<'static>] = &[M::up(include_str!("schema/001_records.sql"))];
+pub(crate) const STEPS: &[M<'static>] =
+    &[M::up(include_str!("schema/001_records.sql")), M::up(include_str!("schema/002_unfinished.sql"))];
 
 /// The format that these steps lead to.
 pub(crate) fn format(steps: &[M<'static>]) -> i64 {

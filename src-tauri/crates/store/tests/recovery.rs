@@ -253,6 +253,38 @@ async fn a_database_of_the_first_format_is_still_read() {
     assert_eq!(store.audit(None, None, 9).await.unwrap().len(), 1);
     assert_eq!(store.settings().await.unwrap().space_name, "Harbour");
     assert_eq!(store.append_entry(message(&channels[0].id, "new")).await.unwrap().seq, 9);
+    assert!(channels.iter().all(|record| record.laid_out), "both had come to their end");
+    let backups = listing(&folder.path().join("backups"));
+    assert!(backups.len() == 1 && backups[0].starts_with("berth-1-"), "{backups:?}");
+}
+
+#[tokio::test]
+async fn a_start_that_the_first_format_left_in_the_middle_is_not_taken_for_done() {
+    let folder = TempDir::new().unwrap();
+    let connection = Connection::open(database(&folder)).unwrap();
+    connection.execute_batch(include_str!("data/format-1.sql")).unwrap();
+    connection.execute(r#"UPDATE channels SET state = '"failed"'"#, []).unwrap();
+    drop(connection);
+    let laid_out: Vec<bool> = open(&folder).channels().await.unwrap().iter().map(|record| record.laid_out).collect();
+    assert_eq!(laid_out, [true, false], "only the first had been seen to run");
+}
+
+/// A database as the second format wrote it, with an action that its writer did not live to see the end of.
+#[tokio::test]
+async fn a_database_of_the_second_format_is_still_read() {
+    let folder = TempDir::new().unwrap();
+    let connection = Connection::open(database(&folder)).unwrap();
+    connection.execute_batch(include_str!("data/format-2.sql")).unwrap();
+    drop(connection);
+    let store = open(&folder);
+    let channels = store.channels().await.unwrap();
+    assert_eq!(channels.iter().map(|record| record.laid_out).collect::<Vec<_>>(), [true, false]);
+    let settled = store.settle_unfinished().await.unwrap();
+    assert_eq!(settled.len(), 1);
+    assert_eq!(store.settle_unfinished().await.unwrap(), [], "once");
+    let rows = store.audit(None, None, 9).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[0].row, rows[0].script.as_str()), (2, "sleep 600"));
 }
 
 fn listing(folder: &Path) -> Vec<String> {

@@ -47,7 +47,8 @@ export interface Listener {
 export type Unsubscribe = () => void;
 
 export interface TerminalHandlers {
-  bytes(data: Uint8Array): void;
+  /** What was printed. While many of its promises are open, the programs in the terminal wait. */
+  bytes(data: Uint8Array): void | Promise<void>;
   /** The shell ended, or the connection did (`null`). Nothing follows. */
   exit(code: number | null): void;
 }

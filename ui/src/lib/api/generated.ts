@@ -1060,6 +1060,10 @@ stderr: string,
  */
 exit_code: number, 
 /**
+ * Whether its time ran out; a command may also end with 124 by itself.
+ */
+timed_out?: boolean, 
+/**
  * From the request to the result.
  */
 duration_ms: number, 
@@ -1160,7 +1164,11 @@ config: string,
 /**
  * The host's name in it.
  */
-host: string, };
+host: string, 
+/**
+ * The Unix socket that the sandbox's SSH server listens on.
+ */
+socket: string, };
 
 export type Start = { "kind": "blank" } | { "kind": "website" } | { "kind": "python" } | { "kind": "git", 
 /**
@@ -1223,6 +1231,7 @@ export type Verb = "read" | "write" | "edit" | "glob" | "grep" | "list" | "run" 
 /** Every command with its request and its response. */
 export interface Commands {
   "app.snapshot": { request: Empty; response: Snapshot };
+  "app.check": { request: Empty; response: Snapshot };
   "app.info": { request: Empty; response: AppInfo };
   "app.focus": { request: AppFocus; response: Empty };
   "settings.set": { request: Settings; response: Settings };

@@ -13,6 +13,9 @@ import {
 } from './backend';
 import type { ChannelRef, Event, Snapshot } from './generated';
 
+/** The engine is told what a terminal's page took after so many bytes: far below the 1 MiB at which it waits. */
+const ACK = 64 * 1024;
+
 type Told = { snapshot: Snapshot } | { event: Event };
 type TerminalOutput = ArrayBuffer | { exit: number | null };
 
@@ -42,13 +45,22 @@ export class TauriBackend implements Backend {
     rows: number,
     handlers: TerminalHandlers,
   ): Promise<Terminal> {
-    const output = new Channel<TerminalOutput>((message) => {
-      if (message instanceof ArrayBuffer) handlers.bytes(new Uint8Array(message));
-      else handlers.exit(message.exit);
-    });
-    const terminal = await ask<string>('terminal_open', { channel, cols, rows, output });
-    // A write that fails means that the terminal ended, which `exit` tells by itself.
+    // A call that fails means that the terminal ended, which `exit` tells by itself.
     const quietly = (done: Promise<unknown>) => void done.catch(() => undefined);
+    let taken = 0;
+    const take = (bytes: number, terminal: string) => {
+      taken += bytes;
+      if (taken < ACK) return;
+      quietly(invoke('terminal_ack', { terminal, bytes: taken }));
+      taken = 0;
+    };
+    const output = new Channel<TerminalOutput>((message) => {
+      if (!(message instanceof ArrayBuffer)) return handlers.exit(message.exit);
+      const shown = Promise.resolve(handlers.bytes(new Uint8Array(message)));
+      quietly(shown.then(() => opened.then((terminal) => take(message.byteLength, terminal))));
+    });
+    const opened = ask<string>('terminal_open', { channel, cols, rows, output });
+    const terminal = await opened;
     return {
       write: (data) => quietly(invoke('terminal_write', data, { headers: { terminal } })),
       resize: (cols, rows) => quietly(invoke('terminal_resize', { terminal, cols, rows })),

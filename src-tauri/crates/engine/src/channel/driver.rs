@@ -3,11 +3,13 @@
 //! The state is an `enum` whose variants own their tasks: leaving a state ends what ran in it. Tasks report by notes
 //! that carry the state's number, so a note from a state that was left is never taken for one of the present.
 
+mod seen;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use berth_model::{
-    Author, Channel, Connection, EntryBody, ErrorCode, Job, JobId, JobStatus, NetworkMode, Preview, RpcError, Sandbox,
+    Author, Channel, Connection, EntryBody, ErrorCode, Job, JobId, JobStatus, NetworkMode, RpcError, Sandbox,
     SandboxState, Step,
 };
 use berth_providers::{Found, SandboxSpec};
@@ -15,17 +17,14 @@ use berth_store::ChannelRecord;
 use berth_tools::jobs::Seen;
 use tokio::sync::{mpsc, watch};
 
+use self::seen::preview;
 use super::policy::{Move, Wish, decide};
 use super::{Answer, Live, Published, Request, setup, watch as watcher};
 use crate::error::store_error;
 use crate::gateway::Gateway;
 use crate::hub::now;
-use crate::jobs;
 use crate::tasks::Task;
 use crate::world::World;
-
-/// How many ended jobs a channel shows.
-const SHOWN_JOBS: usize = 20;
 
 /// What a task tells its driver.
 pub(super) enum Note {
@@ -173,7 +172,7 @@ impl Driver {
     /// The database says where the channel was left; what is really there decides.
     async fn begin(&mut self) {
         match self.record.state {
-            SandboxState::Wanted | SandboxState::Provisioning | SandboxState::Starting => self.start(true).await,
+            SandboxState::Wanted | SandboxState::Provisioning | SandboxState::Starting => self.start().await,
             SandboxState::Destroying => self.remove().await,
             SandboxState::Failed => {
                 self.view.sandbox.failure = Some(
@@ -216,18 +215,12 @@ impl Driver {
             return;
         }
         match decide(self.view.sandbox.state, wish) {
-            Move::Nothing => {
-                let _ = answer.send(Ok(()));
-                return;
-            }
-            Move::Refuse(why) => {
-                let _ = answer.send(Err(RpcError::new(ErrorCode::NotRunning, why)));
-                return;
-            }
+            Move::Nothing => drop(answer.send(Ok(()))),
+            Move::Refuse(why) => drop(answer.send(Err(RpcError::new(ErrorCode::NotRunning, why)))),
             Move::Wait => self.waiting.push((wish, answer)),
             Move::Start => {
                 self.waiting.push((wish, answer));
-                self.start(false).await;
+                self.start().await;
             }
             Move::Stop => {
                 self.waiting.push((wish, answer));
@@ -243,9 +236,9 @@ impl Driver {
     async fn note(&mut self, note: Note) {
         match note {
             Note::Steps(steps) => self.view.sandbox.steps = steps,
-            Note::Reached(reached) => self.reached(reached),
+            Note::Reached(reached) => self.reached(reached).await,
             Note::Started(Ok(())) => self.started().await,
-            Note::Started(Err(error)) => self.failed(error).await,
+            Note::Started(Err(error)) => self.failed("could not start", error).await,
             Note::Inventory(inventory) => {
                 self.view.sandbox.inventory = Some(inventory.clone());
                 self.record.inventory = Some(inventory);
@@ -261,7 +254,8 @@ impl Driver {
         }
     }
 
-    async fn start(&mut self, first: bool) {
+    /// Until the starting point was laid out to its end, each start lays it out, from where the last one got to.
+    async fn start(&mut self) {
         self.set(SandboxState::Starting).await;
         self.view.sandbox.failure = None;
         let notes = self.enter();
@@ -272,14 +266,15 @@ impl Driver {
                 hostname: self.record.name.clone(),
                 network: self.record.network,
             },
+            name: self.record.name.clone(),
             workdir: self.record.workdir.clone(),
-            start: first.then(|| self.record.start.clone()),
+            start: (!self.record.laid_out).then(|| self.record.start.clone()),
             services: self.services(),
         };
         self.state = State::Starting { reached: None, _task: Task::spawn("start", plan.carry_out(notes)) };
     }
 
-    fn reached(&mut self, reached: Reached) {
+    async fn reached(&mut self, reached: Reached) {
         self.view.sandbox.network = Some(reached.network);
         self.view.sandbox.network_note = reached.network_note.clone();
         self.view.sandbox.limits = Some(reached.limits.clone());
@@ -289,7 +284,7 @@ impl Driver {
             // It ran all along: nothing has to be laid out.
             _ => {
                 self.live = Some(reached.live);
-                self.become_running();
+                self.become_running().await;
             }
         }
     }
@@ -299,12 +294,13 @@ impl Driver {
             && let Some(reached) = reached.take()
         {
             self.live = Some(reached.live);
-            self.become_running();
+            self.record.laid_out = true;
+            self.become_running().await;
             self.keep().await;
         }
     }
 
-    fn become_running(&mut self) {
+    async fn become_running(&mut self) {
         let Some(live) = self.live.clone() else { return };
         self.mark(SandboxState::Running);
         let notes = self.enter();
@@ -318,17 +314,24 @@ impl Driver {
             ),
         };
         self.answer(&[Wish::Wake], &Ok(()));
-        let error = RpcError::new(ErrorCode::NotRunning, "The sandbox was woken up by somebody else.");
-        self.answer(&[Wish::Sleep], &Err(error));
+        self.ask_again().await;
     }
 
-    async fn failed(&mut self, error: RpcError) {
+    /// Who waited for it to be in a state that lasts, waits for what is now to be done about it.
+    async fn ask_again(&mut self) {
+        for (wish, answer) in std::mem::take(&mut self.waiting) {
+            Box::pin(self.wish(wish, answer)).await;
+        }
+    }
+
+    /// `what` was asked of it and was not done: "could not start".
+    async fn failed(&mut self, what: &str, error: RpcError) {
         self.set(SandboxState::Failed).await;
         self.enter();
         self.state = State::Resting;
         self.live = None;
         self.view.sandbox.failure = Some(error.clone());
-        self.notice("The sandbox could not start.", Some(error.clone())).await;
+        self.notice(&format!("The sandbox {what}."), Some(error.clone())).await;
         self.answer(&[Wish::Wake, Wish::Sleep], &Err(error));
     }
 
@@ -349,10 +352,10 @@ impl Driver {
             Ok(()) => {
                 self.rest().await;
                 self.answer(&[Wish::Sleep], &Ok(()));
-                let error = RpcError::new(ErrorCode::NotRunning, "The sandbox was put to sleep.");
-                self.answer(&[Wish::Wake], &Err(error));
+                // Who needs it now, needed it while it went to sleep.
+                self.ask_again().await;
             }
-            Err(error) => self.failed(error).await,
+            Err(error) => self.failed("could not be put to sleep", error).await,
         }
     }
 
@@ -365,10 +368,7 @@ impl Driver {
             self.notice("The sandbox ended unexpectedly. Its files are kept; it starts again when it is used.", None)
                 .await;
         }
-        // Who waited while it was looked for, waits for what it is now.
-        for (wish, answer) in std::mem::take(&mut self.waiting) {
-            Box::pin(self.wish(wish, answer)).await;
-        }
+        self.ask_again().await;
     }
 
     async fn rest(&mut self) {
@@ -412,71 +412,8 @@ impl Driver {
             }
             Err(error) => {
                 self.answer(&[Wish::Destroy], &Err(error.clone()));
-                self.failed(error).await;
+                self.failed("could not be taken away", error).await;
             }
-        }
-    }
-
-    async fn job(&mut self, job: Job) {
-        self.world.keep_job(&self.record.id, &job).await;
-        match self.view.jobs.iter_mut().find(|known| known.id == job.id) {
-            Some(known) => *known = job,
-            None => self.view.jobs.insert(0, job),
-        }
-        let mut ended = 0;
-        self.view.jobs.retain(|job| {
-            ended += usize::from(job.status != JobStatus::Running);
-            job.status == JobStatus::Running || ended <= SHOWN_JOBS
-        });
-        if let Some(live) = &self.live {
-            live.changed.notify_one();
-        }
-    }
-
-    async fn jobs(&mut self, seen: Vec<Seen>) {
-        self.sessions = seen.iter().filter_map(|job| Some((job.pid?, JobId(job.id.clone())))).collect();
-        for seen in &seen {
-            let known = self.view.jobs.iter().find(|known| known.id.as_str() == seen.id);
-            let now = jobs::merge(known, seen);
-            let forgotten = known.is_none() && now.status != JobStatus::Running;
-            if known != Some(&now) && !forgotten {
-                self.job(now).await;
-            }
-        }
-    }
-
-    /// Services that ran when the sandbox went to sleep, and so are started again.
-    fn services(&self) -> Vec<Job> {
-        self.view.jobs.iter().filter(|job| job.service && job.status == JobStatus::Lost).cloned().collect()
-    }
-
-    async fn ports(&mut self, listeners: Vec<watcher::Listener>) {
-        let mut fresh = Vec::new();
-        for preview in &mut self.view.previews {
-            preview.listening = listeners.iter().any(|listener| listener.port == preview.port);
-        }
-        for listener in &listeners {
-            let job = listener.session.and_then(|session| self.sessions.get(&session).cloned());
-            if !self.view.previews.iter().any(|preview| preview.port == listener.port) {
-                fresh.push(listener.port);
-                self.view.previews.push(preview(&self.world, &self.record, listener.port, Some(listener)));
-            }
-            if let Some(preview) = self.view.previews.iter_mut().find(|preview| preview.port == listener.port) {
-                preview.process.clone_from(&listener.process);
-                preview.job = job;
-            }
-        }
-        // A port that no longer answers stays while something may bring it back: a job of this channel that runs.
-        let jobs_run = self.view.jobs.iter().any(|job| job.status == JobStatus::Running);
-        self.view.previews.retain(|preview| preview.listening || jobs_run);
-        self.view.previews.sort_by_key(|preview| preview.port);
-        let ports: Vec<u16> = self.view.previews.iter().map(|preview| preview.port).collect();
-        if ports != self.record.last_ports {
-            self.record.last_ports = ports;
-            self.keep().await;
-        }
-        for port in fresh {
-            self.world.tell(&self.record.id, Author::Berth, EntryBody::Preview { port }).await;
         }
     }
 
@@ -529,7 +466,8 @@ impl Driver {
         }
     }
 
-    fn show(&self) {
+    /// Tells everybody how things stand.
+    pub(super) fn show(&self) {
         if matches!(self.state, State::Gone) {
             self.world.hub.channel_removed(&self.record.id);
             return;
@@ -547,15 +485,5 @@ async fn look(world: Arc<World>, record: ChannelRecord, notes: Notes) {
         }
         Ok(Found::Asleep | Found::Gone) => notes.send(Note::Ended),
         Err(error) => notes.send(Note::Started(Err(error.into()))),
-    }
-}
-
-fn preview(world: &World, record: &ChannelRecord, port: u16, listener: Option<&watcher::Listener>) -> Preview {
-    Preview {
-        port,
-        url: Gateway::url_at(world.gateway_port, &record.name, port),
-        listening: listener.is_some(),
-        process: listener.and_then(|listener| listener.process.clone()),
-        job: None,
     }
 }

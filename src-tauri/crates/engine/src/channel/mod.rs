@@ -9,6 +9,7 @@ mod setup;
 mod watch;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_model::{ActionId, Channel, ChannelId, ErrorCode, Job, RpcError, SandboxState};
@@ -58,15 +59,34 @@ pub struct Handle {
     requests: mpsc::Sender<Request>,
     published: watched::Receiver<Published>,
     running: Mutex<HashMap<ActionId, CancellationToken>>,
-    _driver: Task,
+    driver: Mutex<Option<Task>>,
 }
 
 impl Handle {
-    /// Starts the driver of a channel. `fresh` ones are brought up at once; others are looked for first.
-    pub fn start(world: Arc<World>, record: ChannelRecord, jobs: Vec<Job>) -> Arc<Self> {
+    /// Starts the driver of a channel, which is known to listeners from here on. `fresh` ones are brought up at once;
+    /// others are looked for first. `ended` is called when the channel is gone.
+    pub fn start(
+        world: Arc<World>,
+        record: ChannelRecord,
+        jobs: Vec<Job>,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Arc<Self> {
         let (requests, inbox) = mpsc::channel(64);
         let (driver, published) = driver::Driver::new(world, record, jobs, inbox);
-        Arc::new(Self { requests, published, running: Mutex::default(), _driver: Task::spawn("channel", driver.run()) })
+        driver.show();
+        let driver = Task::spawn("channel", async move {
+            driver.run().await;
+            ended();
+        });
+        Arc::new(Self { requests, published, running: Mutex::default(), driver: Mutex::new(Some(driver)) })
+    }
+
+    /// Ends the driver and waits until nothing of it runs. The sandbox goes on.
+    pub async fn end(&self) {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(driver) = driver {
+            driver.end().await;
+        }
     }
 
     /// The channel as it is now.
@@ -131,15 +151,24 @@ impl Handle {
         }
     }
 
-    /// Remembers a running action, so that it can be cancelled by its id until the guard is dropped.
-    pub fn track(self: &Arc<Self>, action: ActionId, token: CancellationToken) -> Tracked {
-        self.running().insert(action.clone(), token);
-        Tracked { handle: self.clone(), action }
+    /// Remembers a running action, so that it can be cancelled by its id until the guard is dropped. Nothing where one
+    /// of this id runs.
+    pub fn track(self: &Arc<Self>, action: &ActionId, token: CancellationToken) -> Option<Tracked> {
+        match self.running().entry(action.clone()) {
+            Entry::Occupied(_) => return None,
+            Entry::Vacant(place) => drop(place.insert(token)),
+        }
+        Some(Tracked { handle: self.clone(), action: action.clone() })
     }
 
     /// Cancels a running action. `false` when no such action runs.
     pub fn cancel(&self, action: &ActionId) -> bool {
         self.running().get(action).map(CancellationToken::cancel).is_some()
+    }
+
+    /// Cancels all that run.
+    pub fn cancel_all(&self) {
+        self.running().values().for_each(CancellationToken::cancel);
     }
 
     /// How many actions run now.

@@ -48,8 +48,8 @@ pub fn decide(state: SandboxState, wish: Wish) -> Move {
         (Wish::Destroy, _) => Move::Remove,
         (_, S::Destroying) => Move::Refuse("This channel is being destroyed."),
         (Wish::Wake, S::Running) => Move::Nothing,
-        (Wish::Wake, S::Wanted | S::Provisioning | S::Starting) => Move::Wait,
-        (Wish::Wake, S::Stopping) => Move::Refuse("The sandbox is going to sleep. Try again in a moment."),
+        // While it goes to sleep it cannot be started; once it is asleep, it is.
+        (Wish::Wake, S::Wanted | S::Provisioning | S::Starting | S::Stopping) => Move::Wait,
         (Wish::Wake, S::Asleep | S::Failed | S::Unreachable) => Move::Start,
         (Wish::Sleep, S::Asleep) => Move::Nothing,
         (Wish::Sleep, S::Stopping) => Move::Wait,
@@ -92,6 +92,11 @@ mod tests {
         for state in [S::Asleep, S::Failed, S::Unreachable] {
             assert_eq!(decide(state, Wish::Wake), Move::Start, "{state:?}");
         }
+    }
+
+    #[test]
+    fn who_needs_it_while_it_goes_to_sleep_waits() {
+        assert_eq!(decide(S::Stopping, Wish::Wake), Move::Wait);
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_model::{ErrorCode, Job, RpcError, Start, Step, StepStatus};
+use berth_model::{ErrorCode, Job, RpcError, Start, Step, StepStatus, Verb};
 use berth_providers::{SandboxSpec, Started};
 use berth_ssh::{RunOptions, Session, SessionOptions};
-use berth_tools::{Place, ShellScript, Tool, quote};
+use berth_tools::jobs::{ListAll, Seen, State};
+use berth_tools::{Place, ShellScript, quote};
 use tokio::sync::{Notify, mpsc};
 
 use super::Live;
 use super::driver::{Note, Notes, Reached};
-use crate::actions::{call, ssh_error, tool_error};
+use crate::actions::{Audited, call, ssh_error, tool_error};
 use crate::jobs;
 use crate::starts::{self, StartingPoint};
 use crate::world::World;
@@ -23,6 +24,8 @@ const CLONE_LIMIT: Duration = Duration::from_secs(3_600);
 pub(super) struct Plan {
     pub world: Arc<World>,
     pub spec: SandboxSpec,
+    /// The channel's name, for the audit log.
+    pub name: String,
     pub workdir: String,
     /// What to lay out; nothing when the sandbox only wakes up.
     pub start: Option<Start>,
@@ -57,24 +60,37 @@ impl Plan {
         steps.done("Started the sandbox", None);
         notes.send(Note::Reached(reached));
 
+        let channel = (&self.spec.id, self.name.as_str());
+        let audited = Audited { world: &self.world, channel, live: &live };
+        let seen = match point.is_some() || !self.services.is_empty() {
+            true => call(&live.session, &ListAll).await?,
+            false => Vec::new(),
+        };
+        let runs = |job: &Seen| job.state == State::Running;
         if let Some(point) = &point {
             steps.begin("files");
-            lay_out(&live, point).await?;
+            lay_out(&audited, point).await?;
             steps.done(point.copied, None);
             steps.begin("server");
-            let job = jobs::start(&live, point.serve, Place::here(&self.workdir), true).await?;
-            notes.send(Note::Job(job));
+            // It is there when the start before this one got so far: running, or among the services.
+            let again = self.services.iter().any(|job| job.command == point.serve);
+            if !again && !seen.iter().any(|job| job.command == point.serve && runs(job)) {
+                let job = jobs::start(&audited, point.serve, Place::here(&self.workdir), true).await?;
+                notes.send(Note::Job(job));
+            }
             steps.done("Started its server", None);
         }
         if let Some(Start::Git { url }) = &self.start {
             steps.begin("clone");
-            clone(&live, url, steps).await?;
+            clone(&audited, url, steps).await?;
             steps.done("Cloned the repository", None);
         }
         for service in &self.services {
             steps.begin(&format!("service-{}", service.id));
-            let job = jobs::restart(&live, service).await?;
-            notes.send(Note::Job(job));
+            if !seen.iter().any(|job| job.id == service.id.0 && runs(job)) {
+                let job = jobs::restart(&audited, service).await?;
+                notes.send(Note::Job(job));
+            }
             steps.done(&format!("Started {} again", service.command), None);
         }
         Ok(())
@@ -104,35 +120,28 @@ async fn make_folder(live: &Live) -> Result<(), RpcError> {
     Err(RpcError::new(ErrorCode::Failed, format!("The sandbox’s folder could not be made: {said}")))
 }
 
-async fn lay_out(live: &Live, point: &StartingPoint) -> Result<(), RpcError> {
+async fn lay_out(audited: &Audited<'_>, point: &StartingPoint) -> Result<(), RpcError> {
     for (name, content) in point.files {
-        let at = Place::new(&live.workdir, *name);
+        let at = Place::new(&audited.live.workdir, *name);
         // What is there already was somebody's work: an interrupted start is repeated, never written over.
-        if call(&live.session, &berth_tools::Stat { at: at.clone() }).await.is_err() {
+        if call(&audited.live.session, &berth_tools::Stat { at: at.clone() }).await.is_err() {
             let content = content.as_bytes().to_vec();
-            call(&live.session, &berth_tools::Write { at, content, version: None }).await?;
+            audited.tool(Verb::Write, name, &berth_tools::Write { at, content, version: None }).await?;
         }
     }
     Ok(())
 }
 
-async fn clone(live: &Live, url: &str, steps: &mut Steps<'_>) -> Result<(), RpcError> {
-    let url = String::from_utf8_lossy(&quote(url.as_bytes())).into_owned();
-    let command = berth_tools::Run {
-        at: Place::here(&live.workdir),
-        // An interrupted clone left nothing that counts: Git takes away what it began.
-        command: format!("test -d .git || GIT_TERMINAL_PROMPT=0 git clone --progress -- {url} . 2>&1"),
-        env: Vec::new(),
-    };
-    let script = command.script().map_err(tool_error)?;
+async fn clone(audited: &Audited<'_>, url: &str, steps: &mut Steps<'_>) -> Result<(), RpcError> {
+    let folder = &audited.live.workdir;
+    let command = berth_tools::Run { at: Place::here(folder), command: clone_script(url, folder), env: Vec::new() };
     let (sender, mut chunks) = mpsc::channel(64);
-    let options =
-        RunOptions { live: Some(sender), output_limit: 64 * 1024, timeout: Some(CLONE_LIMIT), ..RunOptions::default() };
-    let work = live.session.run(&script.text, options);
+    let subject = format!("git clone {url}");
+    let work = audited.command(&subject, &command, CLONE_LIMIT, sender);
     tokio::pin!(work);
     let output = loop {
         tokio::select! {
-            output = &mut work => break output.map_err(ssh_error)?,
+            output = &mut work => break output?,
             Some(chunk) = chunks.recv() => {
                 if let Some(progress) = clone_progress(&chunk) {
                     steps.detail(progress);
@@ -143,11 +152,20 @@ async fn clone(live: &Live, url: &str, steps: &mut Steps<'_>) -> Result<(), RpcE
     if output.exit_code == 0 {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stdout.bytes).into_owned();
-    let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("Git said nothing.");
+    let said = output.stdout.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("Git said nothing.");
     Err(RpcError::new(ErrorCode::Failed, format!("The repository could not be cloned: {}", said.trim())).hint(
         "Check the address, and that it can be read without a password. Start the channel again to try once more.",
     ))
+}
+
+/// Clones beside the folder and then gives the clone its name: what a killed Git left is never taken for a repository.
+fn clone_script(url: &str, folder: &str) -> String {
+    let quoted = |text: &str| String::from_utf8_lossy(&quote(text.as_bytes())).into_owned();
+    let (url, folder, draft) = (quoted(url), quoted(folder), quoted(&format!("{folder}.cloning")));
+    format!(
+        "exec 2>&1\ntest -d .git && exit 0\nrm -rf -- {draft}\nGIT_TERMINAL_PROMPT=0 git clone --progress -- {url} {draft} \
+         || {{ code=$?; rm -rf -- {draft}; exit $code; }}\ncd / && rmdir -- {folder} && mv -- {draft} {folder}"
+    )
 }
 
 /// The last progress that Git told: "Receiving objects: 45%".

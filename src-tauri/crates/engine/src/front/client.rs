@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};
 
+use super::socket::LINE_LIMIT;
 use super::transport;
 use super::wire::ServerMessage;
 use crate::tasks::Task;
@@ -40,7 +41,17 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     calls: HashMap<u64, oneshot::Sender<Result<Value, RpcError>>>,
-    subscription: Option<(u64, mpsc::Sender<Update>)>,
+    subscribers: Vec<Subscriber>,
+}
+
+/// One of those who listen. To the engine they are one: its latest subscription serves them all.
+#[derive(Debug, Clone)]
+struct Subscriber {
+    /// The subscription it came with.
+    id: u64,
+    /// Whether it was given a snapshot: events mean nothing before that.
+    placed: bool,
+    updates: mpsc::Sender<Update>,
 }
 
 /// What a subscriber is told.
@@ -124,8 +135,13 @@ impl Client {
     /// Calls a command for somebody.
     pub async fn call_as(&self, author: &Author, name: &str, payload: Value) -> Result<Value, CallError> {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let answer = self.shared.expect(id)?;
         let mut line = json!({ "id": id, "call": name, "payload": payload }).to_string();
+        if line.len() > LINE_LIMIT {
+            let message = format!("{name}: what is sent at once has {} bytes and may have {LINE_LIMIT}.", line.len());
+            let error = RpcError::new(ErrorCode::BadRequest, message).hint("Nothing was done. Send it in parts.");
+            return Err(CallError::Answer(error));
+        }
+        let answer = self.shared.expect(id)?;
         let mut known = self.shared.author.lock().await;
         if *known != *author {
             line = format!("{}\n{line}", json!({ "hello": { "author": author } }));
@@ -142,12 +158,12 @@ impl Client {
         }
     }
 
-    /// Listens: first a snapshot, then the events that follow it. It ends with the connection. While nobody takes
-    /// what comes, answers to calls wait behind it: give it a task of its own.
+    /// Listens: first a snapshot, then the events that follow it. It ends with the connection. Any number may listen;
+    /// while one of them does not take what comes, answers to calls wait behind it: give it a task of its own.
     pub async fn subscribe(&self) -> Result<mpsc::Receiver<Update>, CallError> {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, updates) = mpsc::channel(64);
-        self.shared.lock().subscription = Some((id, sender));
+        self.shared.lock().subscribers.push(Subscriber { id, placed: false, updates: sender });
         let line = json!({ "id": id, "subscribe": true }).to_string();
         self.shared.outbox.send(line).await.map_err(|_| CallError::NotSent)?;
         if self.is_closed() {
@@ -192,25 +208,51 @@ impl Shared {
             Err(error) => return tracing::debug!(%error, "a line of the engine means nothing to this version"),
         };
         match message {
+            // A call has no such answer once it was taken, so what is left is a subscription's.
             ServerMessage::Ok { id, ok } => {
-                let subscription = self.lock().subscription.clone().filter(|(wanted, _)| *wanted == id);
-                match subscription {
-                    Some((_, updates)) => match serde_json::from_value(ok) {
-                        Ok(snapshot) => drop(updates.send(Update::Snapshot(Box::new(snapshot))).await),
-                        Err(error) => tracing::warn!(%error, "the engine's snapshot means nothing to this version"),
-                    },
-                    None => self.answer(id, Ok(ok)),
+                let call = self.lock().calls.remove(&id);
+                match call {
+                    Some(call) => drop(call.send(Ok(ok))),
+                    None => self.place(id, ok).await,
                 }
             }
             ServerMessage::Error { id: Some(id), error } => self.answer(id, Err(error)),
             ServerMessage::Error { id: None, error } => tracing::warn!(%error, "the engine refused a line"),
             ServerMessage::Event { event } => {
-                let updates = self.lock().subscription.as_ref().map(|(_, updates)| updates.clone());
-                if let Some(updates) = updates {
-                    let _ = updates.send(Update::Event(Box::new(event))).await;
+                let listening = |subscriber: &&Subscriber| subscriber.placed;
+                let all: Vec<_> = self.lock().subscribers.iter().filter(listening).cloned().collect();
+                for subscriber in all {
+                    self.tell(&subscriber, Update::Event(event.clone())).await;
                 }
             }
             ServerMessage::Data { .. } | ServerMessage::Exit { .. } => {}
+        }
+    }
+
+    /// A subscription's snapshot: for who came with it or before.
+    async fn place(&self, id: u64, snapshot: Value) {
+        let all: Vec<Subscriber> = {
+            let mut waiting = self.lock();
+            let placed = waiting.subscribers.iter_mut().filter(|subscriber| subscriber.id <= id);
+            placed.map(|subscriber| (subscriber.placed = true, subscriber.clone()).1).collect()
+        };
+        if all.is_empty() {
+            // The answer to a call that nobody waits for any more.
+            return;
+        }
+        match serde_json::from_value::<Snapshot>(snapshot) {
+            Ok(snapshot) => {
+                for subscriber in all {
+                    self.tell(&subscriber, Update::Snapshot(Box::new(snapshot.clone()))).await;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "an answer of the engine means nothing to this version"),
+        }
+    }
+
+    async fn tell(&self, subscriber: &Subscriber, update: Update) {
+        if subscriber.updates.send(update).await.is_err() {
+            self.lock().subscribers.retain(|other| other.id != subscriber.id);
         }
     }
 

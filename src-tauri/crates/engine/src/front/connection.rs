@@ -41,6 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a call may go on after its cancellation, or after its client left.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long calls may go on by themselves when the engine ends.
+const FINISH: Duration = Duration::from_secs(3);
+
 /// How many messages wait for a slow client.
 const OUTBOX: usize = 256;
 
@@ -50,12 +53,14 @@ const CALLS: usize = 256;
 /// How many terminals one client may have open.
 const TERMINALS: usize = 64;
 
-/// Serves one client until it leaves. `author` is who it is until it says otherwise.
+/// Serves one client until it leaves, or until `closing`: then what it asked for may end, for a while, and is answered.
+/// `author` is who it is until it says otherwise.
 pub async fn serve<D, E>(
     door: D,
     author: Author,
     incoming: impl Stream<Item = Result<String, E>> + Send,
     outgoing: impl Sink<String> + Send + 'static,
+    closing: CancellationToken,
 ) where
     D: Door,
     E: Display,
@@ -70,6 +75,7 @@ pub async fn serve<D, E>(
         outbox,
         running: HashMap::new(),
         calls: JoinSet::new(),
+        opening: JoinSet::new(),
         terminals: HashMap::new(),
         streams: JoinSet::new(),
         subscription: None,
@@ -81,6 +87,7 @@ pub async fn serve<D, E>(
                 Some(Ok(line)) if line.trim().is_empty() => {}
                 Some(Ok(line)) => connection.read(&line).await,
                 Some(Err(error)) => {
+                    // Where the next line begins is not known for certain, so nothing more is read.
                     let error = RpcError::new(ErrorCode::BadRequest, format!("The line cannot be read: {error}."));
                     connection.say(ServerMessage::Error { id: None, error }).await;
                     break;
@@ -89,7 +96,12 @@ pub async fn serve<D, E>(
             },
             Some(ended) = connection.calls.join_next() => connection.call_ended(ended.ok()),
             Some(ended) = connection.streams.join_next() => connection.stream_ended(ended.ok().flatten()),
+            Some(opened) = connection.opening.join_next() => connection.opened(opened.ok()).await,
             _ = writer.join_next() => break,
+            () = closing.cancelled() => {
+                connection.finish(FINISH).await;
+                break;
+            }
         }
     }
     connection.leave().await;
@@ -121,6 +133,8 @@ struct Connection<D> {
     outbox: mpsc::Sender<String>,
     running: HashMap<u64, Running>,
     calls: JoinSet<u64>,
+    /// Terminals on their way: opening one may wake a sandbox.
+    opening: JoinSet<(u64, Result<Terminal, RpcError>)>,
     terminals: HashMap<TerminalId, mpsc::Sender<TerminalInput>>,
     /// The subscription and the terminals' outputs; a terminal says which ended.
     streams: JoinSet<Option<TerminalId>>,
@@ -154,15 +168,20 @@ impl<D: Door> Connection<D> {
                 if !self.may_start(id).await {
                     return;
                 }
-                if self.terminals.len() >= TERMINALS {
+                if self.terminals.len() + self.opening.len() >= TERMINALS {
                     return self.refuse(id, ErrorCode::Failed, "Too many terminals are open; close one.").await;
                 }
-                // Opening may wake a sandbox: the loop waits for no more than it must, and a terminal's input
-                // cannot come before its id is known.
-                match self.door.open_terminal(&channel, cols, rows).await {
-                    Ok(terminal) => self.show(id, terminal).await,
-                    Err(error) => self.say(ServerMessage::Error { id: Some(id), error }).await,
-                }
+                let cancel = CancellationToken::new();
+                self.running.insert(id, Running { cancel: cancel.clone(), stops_with_client: true });
+                let door = self.door.clone();
+                self.opening.spawn(async move {
+                    tokio::select! {
+                        opened = door.open_terminal(&channel, cols, rows) => (id, opened),
+                        () = cancel.cancelled() => {
+                            (id, Err(RpcError::new(ErrorCode::Cancelled, "No terminal was opened: it was cancelled.")))
+                        }
+                    }
+                });
             }
             Ok(ClientMessage::Terminal { terminal, input }) => self.terminal_input(terminal, input).await,
             Ok(ClientMessage::CloseTerminal(terminal)) => drop(self.terminals.remove(&terminal)),
@@ -222,6 +241,27 @@ impl<D: Door> Connection<D> {
         }
     }
 
+    async fn opened(&mut self, opened: Option<(u64, Result<Terminal, RpcError>)>) {
+        let Some((id, opened)) = opened else { return tracing::error!("opening a client's terminal panicked") };
+        self.running.remove(&id);
+        match opened {
+            Ok(terminal) => self.show(id, terminal).await,
+            Err(error) => self.say(ServerMessage::Error { id: Some(id), error }).await,
+        }
+    }
+
+    /// Lets calls end by themselves and be answered, for so long.
+    async fn finish(&mut self, patience: Duration) {
+        let finish = async {
+            while let Some(ended) = self.calls.join_next().await {
+                if let Ok(id) = ended {
+                    self.running.remove(&id);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(patience, finish).await;
+    }
+
     async fn subscribe(&mut self, id: u64) {
         if !self.may_start(id).await {
             return;
@@ -235,7 +275,7 @@ impl<D: Door> Connection<D> {
                     return None;
                 }
                 while let Some(event) = events.next().await {
-                    if outbox.send(ServerMessage::Event { event }.to_line()).await.is_err() {
+                    if outbox.send(ServerMessage::Event { event: Box::new(event) }.to_line()).await.is_err() {
                         return None;
                     }
                 }
@@ -296,6 +336,7 @@ impl<D: Door> Connection<D> {
 
     async fn leave(mut self) {
         self.terminals.clear();
+        self.opening.shutdown().await;
         self.streams.shutdown().await;
         for running in self.running.values().filter(|running| running.stops_with_client) {
             running.cancel.cancel();

@@ -40,16 +40,27 @@ impl Folders {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let named =
             |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from).map(absolute);
-        let usual = directories::ProjectDirs::from("", "", "berth").map(|dirs| dirs.data_dir().to_owned());
-        let data = named("BERTH_DATA_DIR").or_else(|| usual.clone()).ok_or(FoldersError::NoHome)?;
-        let runtime = named("BERTH_RUNTIME_DIR").unwrap_or_else(|| {
-            let base = directories::BaseDirs::new().and_then(|dirs| dirs.runtime_dir().map(Path::to_owned));
-            default_runtime(base, &data, usual.as_deref() == Some(&data))
+        let usual = Self::usual();
+        let data = named("BERTH_DATA_DIR").or_else(|| usual.as_ref().map(|usual| usual.data.clone()));
+        let data = data.ok_or(FoldersError::NoHome)?;
+        let runtime = named("BERTH_RUNTIME_DIR").unwrap_or_else(|| match usual {
+            Some(usual) if usual.data == data => usual.runtime,
+            _ => default_runtime(runtime_base(), &data, false),
         });
         Ok(Self { data, runtime })
     }
 
-    /// Makes both, open to this user only.
+    /// Where they are when nobody says otherwise. Root's are outside its home, which no sandbox's user may pass through.
+    pub fn usual() -> Option<Self> {
+        if let Some((data, runtime)) = berth_providers::advised_folders() {
+            return Some(Self { data, runtime });
+        }
+        let data = directories::ProjectDirs::from("", "", "berth")?.data_dir().to_owned();
+        let runtime = default_runtime(runtime_base(), &data, true);
+        Some(Self { data, runtime })
+    }
+
+    /// Makes both; only this user may look into them.
     pub fn make(&self) -> Result<(), FoldersError> {
         make_private(&self.data)?;
         make_private(&self.runtime)
@@ -75,6 +86,10 @@ impl Folders {
 fn port(data: &Path, which: u16) -> u16 {
     let slot = u16::try_from(fingerprint(data) % 5_000).unwrap_or_default();
     20_000 + slot * 2 + which
+}
+
+fn runtime_base() -> Option<PathBuf> {
+    directories::BaseDirs::new().and_then(|dirs| dirs.runtime_dir().map(Path::to_owned))
 }
 
 /// A runtime folder must differ for each data folder, or two engines would fight for one socket.
@@ -116,8 +131,10 @@ fn make_private(path: &Path) -> Result<(), FoldersError> {
     if found.uid() != nix::unistd::Uid::effective().as_raw() {
         return Err(FoldersError::NotOurs { path: path.to_owned() });
     }
-    if found.is_dir() && found.permissions().mode() & 0o077 != 0 {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(make)?;
+    let mode = found.permissions().mode();
+    if found.is_dir() && mode & 0o066 != 0 {
+        // Passing through stays: as root, the users of sandboxes must get to what is theirs.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o711)).map_err(make)?;
     }
     Ok(())
 }
@@ -153,7 +170,24 @@ mod tests {
         folders.make().expect("made");
         for folder in [&folders.data, &folders.runtime] {
             let mode = std::fs::metadata(folder).expect("is there").permissions().mode();
-            assert_eq!(mode & 0o777, 0o700, "{folder:?}");
+            assert_eq!(mode & 0o766, 0o700, "{folder:?}");
+        }
+        std::fs::set_permissions(&folders.data, std::fs::Permissions::from_mode(0o711)).expect("opened");
+        folders.make().expect("made");
+        let mode = std::fs::metadata(&folders.data).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o711, "a provider's users still pass through it");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn root_keeps_its_things_where_the_users_of_sandboxes_may_pass() {
+        let usual = Folders::usual().expect("folders");
+        let at_home = directories::ProjectDirs::from("", "", "berth").expect("a home").data_dir().to_owned();
+        if nix::unistd::Uid::effective().is_root() {
+            assert_eq!(usual.data, Path::new("/var/lib/berth"));
+            assert_eq!(usual.runtime, Path::new("/run/berth"));
+        } else {
+            assert_eq!(usual.data, at_home);
         }
     }
 }

@@ -10,6 +10,8 @@ pub mod folders;
 pub mod lock;
 pub mod presence;
 pub mod socket;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod wire;
 

@@ -37,7 +37,7 @@ pub enum ServerMessage {
     /// A call's error, or, without an id, what is wrong with a line.
     Error { id: Option<u64>, error: RpcError },
     /// Something changed.
-    Event { event: Event },
+    Event { event: Box<Event> },
     /// A terminal printed; Base64.
     Data { terminal: TerminalId, data: String },
     /// A terminal ended.

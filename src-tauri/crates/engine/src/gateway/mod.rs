@@ -23,6 +23,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -76,6 +77,23 @@ pub enum UpstreamError {
 pub struct Gateway {
     port: u16,
     tasks: Tasks,
+    open: Arc<AtomicUsize>,
+}
+
+/// One connection from a browser, counted while it lives.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Gateway {
@@ -96,15 +114,21 @@ impl Gateway {
         let tasks = Tasks::default();
         let pool = Pool::new(upstream, tasks.clone());
         let exchange = Arc::new(Exchange { gateway: port, pool, tasks: tasks.clone() });
+        let open = Arc::<AtomicUsize>::default();
         for listener in listeners {
-            tasks.spawn(accept(listener, Arc::clone(&exchange), tasks.clone()));
+            tasks.spawn(accept(listener, Arc::clone(&exchange), tasks.clone(), Arc::clone(&open)));
         }
-        Ok(Self { port, tasks })
+        Ok(Self { port, tasks, open })
     }
 
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How many connections from browsers are open.
+    pub fn connections(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Where a port of a channel's sandbox is seen.
@@ -158,10 +182,16 @@ async fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-async fn accept(listener: TcpListener, exchange: Arc<Exchange>, tasks: Tasks) {
+async fn accept(listener: TcpListener, exchange: Arc<Exchange>, tasks: Tasks, open: Arc<AtomicUsize>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => tasks.spawn(serve(stream, Arc::clone(&exchange))),
+            Ok((stream, _)) => {
+                let (exchange, open) = (Arc::clone(&exchange), Open::new(&open));
+                tasks.spawn(async move {
+                    serve(stream, exchange).await;
+                    drop(open);
+                });
+            }
             Err(error) => {
                 // Such as too many open files: the next one may work.
                 tracing::warn!(%error, "a connection to the preview gateway was not accepted");

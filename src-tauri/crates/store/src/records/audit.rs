@@ -21,6 +21,32 @@ impl Store {
         self.enqueue(move |connection| append(connection, &row)).await
     }
 
+    /// Remembers an action that goes on, as its row would be if nothing more were heard of it, until its row is appended.
+    pub async fn enqueue_unfinished(&self, row: AuditRow) -> Result<(), StoreError> {
+        self.enqueue(move |connection| {
+            connection
+                .prepare_cached(r#"INSERT OR REPLACE INTO unfinished (action, "row") VALUES (?1, ?2)"#)?
+                .execute(params![row.action.as_str(), Json(&row)])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Appends the rows of actions whose end an earlier life did not see, and returns them.
+    pub async fn settle_unfinished(&self) -> Result<Vec<AuditRow>, StoreError> {
+        self.run(|connection| {
+            let rows = connection
+                .prepare(r#"SELECT "row" FROM unfinished ORDER BY rowid"#)?
+                .query_map([], |row| Ok(row.get::<_, Json<AuditRow>>(0)?.0))?
+                .collect::<Result<Vec<_>, _>>()?;
+            for row in &rows {
+                append(connection, row)?;
+            }
+            Ok(rows)
+        })
+        .await
+    }
+
     /// The newest `limit` rows before the number given, newest first, of one channel or of all (destroyed ones too).
     pub async fn audit(
         &self,
@@ -50,6 +76,9 @@ impl Store {
 }
 
 fn append(connection: &Connection, row: &AuditRow) -> Result<(), StoreError> {
+    // Both or neither: an action is never in the log twice.
+    let both = connection.unchecked_transaction()?;
+    connection.prepare_cached("DELETE FROM unfinished WHERE action = ?1")?.execute([row.action.as_str()])?;
     connection
         .prepare_cached(
             "INSERT INTO audit (action, channel, channel_name, author, verb, subject, script, at, duration_ms,
@@ -70,7 +99,7 @@ fn append(connection: &Connection, row: &AuditRow) -> Result<(), StoreError> {
             signed(row.bytes_in),
             signed(row.bytes_out),
         ])?;
-    Ok(())
+    Ok(both.commit()?)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<AuditRow> {

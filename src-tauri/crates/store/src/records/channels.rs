@@ -31,6 +31,8 @@ pub struct ChannelRecord {
     pub inventory: Option<Inventory>,
     /// The ports that last answered: previews that are expected to come back.
     pub last_ports: Vec<u16>,
+    /// Whether what it starts with was laid out to its end; until then each start does it.
+    pub laid_out: bool,
 }
 
 impl Store {
@@ -51,8 +53,8 @@ impl Store {
                 connection,
                 &record,
                 "INSERT INTO channels
-                 (id, name, created_at, provider, start, network, state, since, workdir, inventory, last_ports)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 (id, name, created_at, provider, start, network, state, since, workdir, inventory, last_ports, laid_out)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?;
             Ok(())
         })
@@ -86,7 +88,7 @@ fn update(connection: &Connection, record: &ChannelRecord) -> Result<(), StoreEr
         connection,
         record,
         "UPDATE channels SET name = ?2, created_at = ?3, provider = ?4, start = ?5, network = ?6, state = ?7,
-         since = ?8, workdir = ?9, inventory = ?10, last_ports = ?11 WHERE id = ?1",
+         since = ?8, workdir = ?9, inventory = ?10, last_ports = ?11, laid_out = ?12 WHERE id = ?1",
     )?;
     if updated == 0 { Err(StoreError::NoSuchChannel(record.id.clone())) } else { Ok(()) }
 }
@@ -104,6 +106,7 @@ fn write(connection: &Connection, record: &ChannelRecord, sql: &str) -> Result<u
         record.workdir,
         Json(&record.inventory),
         Json(&record.last_ports),
+        record.laid_out,
     ]);
     written.map_err(|error| {
         let taken = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
@@ -125,5 +128,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<ChannelRecord> {
         workdir: row.get("workdir")?,
         inventory: row.get::<_, Json<_>>("inventory")?.0,
         last_ports: row.get::<_, Json<_>>("last_ports")?.0,
+        laid_out: row.get("laid_out")?,
     })
 }

@@ -24,6 +24,7 @@ pub fn channel(name: &str) -> ChannelRecord {
         workdir: "/home/dev".to_owned(),
         inventory: None,
         last_ports: Vec::new(),
+        laid_out: false,
     }
 }
 

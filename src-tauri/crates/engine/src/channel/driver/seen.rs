@@ -1,0 +1,99 @@
+//! What is seen in the sandbox, as the channel shows it: its jobs, and the ports that answer.
+
+use berth_model::{Author, EntryBody, Job, JobId, JobStatus, Preview};
+use berth_store::ChannelRecord;
+use berth_tools::jobs::Seen;
+
+use super::{Driver, watcher};
+use crate::gateway::Gateway;
+use crate::jobs;
+use crate::world::World;
+
+/// How many ended jobs a channel shows.
+const SHOWN_JOBS: usize = 20;
+
+impl Driver {
+    pub(super) async fn job(&mut self, job: Job) {
+        self.world.keep_job(&self.record.id, &job).await;
+        match self.view.jobs.iter_mut().find(|known| known.id == job.id) {
+            Some(known) => *known = job,
+            None => self.view.jobs.insert(0, job),
+        }
+        let mut ended = 0;
+        self.view.jobs.retain(|job| {
+            ended += usize::from(job.status != JobStatus::Running);
+            job.status == JobStatus::Running || ended <= SHOWN_JOBS
+        });
+        if let Some(live) = &self.live {
+            live.changed.notify_one();
+        }
+    }
+
+    pub(super) async fn jobs(&mut self, seen: Vec<Seen>) {
+        self.sessions = seen.iter().filter_map(|job| Some((job.pid?, JobId(job.id.clone())))).collect();
+        for seen in &seen {
+            let known = self.view.jobs.iter().find(|known| known.id.as_str() == seen.id);
+            let now = jobs::merge(known, seen);
+            let forgotten = known.is_none() && now.status != JobStatus::Running;
+            if known != Some(&now) && !forgotten {
+                self.job(now).await;
+            }
+        }
+    }
+
+    /// Services that ran when the sandbox went to sleep, and so are started again. After a crash some may run all along,
+    /// which is seen once the sandbox answers.
+    pub(super) fn services(&self) -> Vec<Job> {
+        self.view
+            .jobs
+            .iter()
+            .filter(|job| job.service && matches!(job.status, JobStatus::Lost | JobStatus::Running))
+            .cloned()
+            .collect()
+    }
+
+    pub(super) async fn ports(&mut self, listeners: Vec<watcher::Listener>) {
+        let mut fresh = Vec::new();
+        for preview in &mut self.view.previews {
+            preview.listening = listeners.iter().any(|listener| listener.port == preview.port);
+        }
+        for listener in &listeners {
+            let job = listener.session.and_then(|session| self.sessions.get(&session).cloned());
+            if !self.view.previews.iter().any(|preview| preview.port == listener.port) {
+                fresh.push(listener.port);
+                self.view.previews.push(preview(&self.world, &self.record, listener.port, Some(listener)));
+            }
+            if let Some(preview) = self.view.previews.iter_mut().find(|preview| preview.port == listener.port) {
+                preview.process.clone_from(&listener.process);
+                preview.job = job;
+            }
+        }
+        // A port that no longer answers stays while something may bring it back: a job of this channel that runs.
+        let jobs_run = self.view.jobs.iter().any(|job| job.status == JobStatus::Running);
+        self.view.previews.retain(|preview| preview.listening || jobs_run);
+        self.view.previews.sort_by_key(|preview| preview.port);
+        let ports: Vec<u16> = self.view.previews.iter().map(|preview| preview.port).collect();
+        if ports != self.record.last_ports {
+            self.record.last_ports = ports;
+            self.keep().await;
+        }
+        for port in fresh {
+            self.world.tell(&self.record.id, Author::Berth, EntryBody::Preview { port }).await;
+        }
+    }
+}
+
+pub(super) fn preview(
+    world: &World,
+    record: &ChannelRecord,
+    port: u16,
+    listener: Option<&watcher::Listener>,
+) -> Preview {
+    Preview {
+        port,
+        url: Gateway::url_at(world.gateway_port, &record.name, port),
+        listening: listener.is_some(),
+        process: listener.and_then(|listener| listener.process.clone()),
+        job: None,
+    }
+}
