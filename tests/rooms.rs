@@ -1,5 +1,7 @@
 //! Every room of the window: it opens, shows what is real, and is open to all.
 
+#![expect(clippy::expect_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use fantoccini::key::Key;
