@@ -99,6 +99,11 @@ pub fn binary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_berth")).with_file_name(name)
 }
 
+/// A session bus that starts nothing by itself: what it started would outlive it.
+const BUS: &str = "<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>\
+    <policy context='default'><allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>\
+    </policy></busconfig>";
+
 /// A computer with a display, a session bus with an unlocked keychain, and a WebDriver.
 pub struct Desk {
     driver: Group,
@@ -121,8 +126,11 @@ impl Desk {
         );
         let screen = format!(":{}", display.first_line());
         let port = free_port();
+        let bus = computer.path().join("bus.conf");
+        std::fs::write(&bus, BUS).expect("the bus's configuration");
         let mut session = computer.surround(Command::new("dbus-run-session"));
         session
+            .arg(format!("--config-file={}", bus.display()))
             .args(["--", "sh", "-c"])
             .arg(
                 "printf 'a password\\n' | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; \

@@ -31,8 +31,8 @@ use crate::world::World;
 /// How long actions may take to end by themselves when the engine ends, and again once they were stopped.
 const LAST_ACTIONS: Duration = Duration::from_secs(3);
 
-/// The folder in every sandbox that a channel's work is in.
-pub(crate) const WORKDIR: &str = "/home/dev/work";
+/// The folder that a channel's work is in, in the home of its sandbox.
+const WORK: &str = "work";
 
 /// Where an engine keeps its things, and who hosts it.
 #[derive(Debug, Clone)]
@@ -309,7 +309,7 @@ async fn load(world: &Arc<World>) -> Result<Vec<ChannelRecord>, EngineError> {
         let record = ChannelRecord {
             name: format!("recovered-{}", &id.as_str()[..id.as_str().len().min(8)]),
             laid_out: true,
-            ..new_record(id, String::new(), SandboxState::Asleep, Start::Blank)
+            ..new_record(world, id, String::new(), SandboxState::Asleep, Start::Blank)
         };
         world.store.insert_channel(record.clone()).await?;
         tracing::warn!(channel = %record.id, "a sandbox without a channel was given one");
@@ -318,9 +318,16 @@ async fn load(world: &Arc<World>) -> Result<Vec<ChannelRecord>, EngineError> {
     Ok(records)
 }
 
-pub(crate) fn new_record(id: ChannelId, name: String, state: SandboxState, start: Start) -> ChannelRecord {
+pub(crate) fn new_record(
+    world: &World,
+    id: ChannelId,
+    name: String,
+    state: SandboxState,
+    start: Start,
+) -> ChannelRecord {
     let at = now();
     ChannelRecord {
+        workdir: format!("{}/{WORK}", world.local.home(&id)),
         id,
         name,
         created_at: at,
@@ -329,7 +336,6 @@ pub(crate) fn new_record(id: ChannelId, name: String, state: SandboxState, start
         network: None,
         state,
         since: at,
-        workdir: WORKDIR.to_owned(),
         inventory: None,
         last_ports: Vec::new(),
         laid_out: false,

@@ -48,7 +48,7 @@ fn proxy(channel: &Channel, folders: &Folders) -> String {
 }
 
 /// The program beside this one; else whatever is in the PATH.
-fn berthctl() -> PathBuf {
+pub fn berthctl() -> PathBuf {
     let name = format!("berthctl{}", std::env::consts::EXE_SUFFIX);
     let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(&name)));
     beside.filter(|program| program.exists()).unwrap_or_else(|| PathBuf::from(name))

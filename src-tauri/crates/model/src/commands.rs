@@ -141,6 +141,8 @@ wire! {
         pub mcp_url: Option<String>,
         /// The file that holds the bearer token for it (mode 0600).
         pub mcp_token_file: Option<String>,
+        /// The program `berthctl`, for whoever starts it from elsewhere.
+        pub berthctl: String,
         /// The engine's process.
         pub pid: u32,
     }

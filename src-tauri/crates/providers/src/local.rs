@@ -186,6 +186,11 @@ impl Local {
         Ok(())
     }
 
+    /// The home of a sandbox's user, as it is called inside.
+    pub fn home(&self, _: &ChannelId) -> String {
+        bubblewrap::HOME.into()
+    }
+
     /// The sandboxes that exist, running or asleep. Finishes deletions that were cut short.
     pub async fn list(&self) -> Vec<ChannelId> {
         remove::leftovers(&self.0.layout).await;

@@ -169,6 +169,11 @@ impl Local {
         Ok(())
     }
 
+    /// The home of a sandbox's user: a folder of this computer, as Seatbelt shows none under another name.
+    pub fn home(&self, id: &ChannelId) -> String {
+        self.0.layout.places(id).map(|places| places.home.display().to_string()).unwrap_or_default()
+    }
+
     /// The sandboxes that exist, running or asleep. Finishes deletions that were cut short.
     pub async fn list(&self) -> Vec<ChannelId> {
         remove::leftovers(&self.0.layout).await;

@@ -137,6 +137,11 @@ impl Local {
         }
     }
 
+    /// The home of a sandbox's user, as it is called inside.
+    pub fn home(&self, _: &ChannelId) -> String {
+        HOME.into()
+    }
+
     /// The sandboxes that exist, running or asleep. Finishes deletions that were cut short.
     pub async fn list(&self) -> Vec<ChannelId> {
         let said = self.call("Listing the sandboxes", &["list"], &[]).await.unwrap_or_else(|error| {
@@ -415,7 +420,7 @@ mod tests {
         let (local, spec) = (&world.local, spec(Some(NetworkMode::Host)));
         assert!(matches!(local.find(&spec.id).await.unwrap(), Found::Gone));
         let started = local.start(&spec).await.unwrap_or_else(|error| panic!("{error:?} {:?}", error.mend()));
-        assert_eq!((started.network, started.home.as_str()), (NetworkMode::Host, "/home/dev"));
+        assert_eq!((started.network, started.home.clone()), (NetworkMode::Host, local.home(&spec.id)));
         assert_eq!(ok(&started, "echo kept > file; id -un; hostname; pwd").await, "dev\ndemo\n/home/dev");
         assert_eq!(
             ok(&started, "ls /run /mnt /init /root 2>/dev/null; env | grep -c WSL || :").await,

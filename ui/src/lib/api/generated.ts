@@ -304,6 +304,10 @@ mcp_url: string | null,
  */
 mcp_token_file: string | null, 
 /**
+ * The program `berthctl`, for whoever starts it from elsewhere.
+ */
+berthctl: string, 
+/**
  * The engine's process.
  */
 pid: number, };

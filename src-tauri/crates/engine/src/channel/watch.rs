@@ -1,7 +1,8 @@
 //! What is watched in a running sandbox: what listens, which jobs run, whether the connection stands.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_model::{ChannelId, Connection, InstalledTool, Inventory};
 use berth_providers::Found;
@@ -41,9 +42,13 @@ pub(super) fn tasks(world: Arc<World>, id: ChannelId, live: Arc<Live>, take_stoc
     tasks
 }
 
+/// A port that listens for less than this is told of to nobody: a test's server, most likely.
+const LASTING: Duration = Duration::from_millis(400);
+
 async fn looks(live: Arc<Live>, notes: Notes) {
     let mut jobs = Vec::new();
     let mut last = Vec::new();
+    let mut since: HashMap<u16, Instant> = HashMap::new();
     let mut pause = EAGER;
     loop {
         if let Ok(seen) = call(&live.session, &ListAll).await
@@ -53,11 +58,16 @@ async fn looks(live: Arc<Live>, notes: Notes) {
             notes.send(Note::Jobs(seen));
         }
         if let Ok(ports) = call(&live.session, &berth_tools::Ports::default()).await {
-            let listeners: Vec<Listener> = ports
+            let mut listeners: Vec<Listener> = ports
                 .into_iter()
                 .filter(|port| port.loopback)
                 .map(|port| Listener { port: port.port, process: port.process, session: port.session })
                 .collect();
+            since.retain(|port, _| listeners.iter().any(|listener| listener.port == *port));
+            listeners.retain(|listener| since.entry(listener.port).or_insert_with(Instant::now).elapsed() >= LASTING);
+            if listeners.len() < since.len() {
+                pause = EAGER;
+            }
             if listeners != last {
                 last.clone_from(&listeners);
                 notes.send(Note::Ports(listeners));

@@ -81,6 +81,7 @@ impl Commands for Engine {
             gateway_port: self.0.world.gateway_port,
             mcp_url: self.0.mcp.get().map(|(url, _)| url.clone()),
             mcp_token_file: self.0.mcp.get().map(|(_, file)| file.display().to_string()),
+            berthctl: crate::openssh::berthctl().display().to_string(),
             pid: std::process::id(),
         })
     }
@@ -110,7 +111,8 @@ impl Commands for Engine {
         if let Start::Git { url } = &request.start {
             check_repository(url)?;
         }
-        let mut record = new_record(ChannelId::fresh(), request.name, SandboxState::Wanted, request.start);
+        let mut record =
+            new_record(&self.0.world, ChannelId::fresh(), request.name, SandboxState::Wanted, request.start);
         record.network = request.network;
         Ok(insert(self, record, caller).await?.channel())
     }

@@ -116,6 +116,13 @@ impl Drop for World {
             {
                 let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
             }
+            let carrier = self.folder.path().join("run/net").join(id.as_str()).join("pasta.pid");
+            if let Some(pid) = std::fs::read_to_string(&carrier).ok().and_then(|text| text.trim().parse().ok())
+                && std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                    .is_ok_and(|line| line.contains(&carrier.display().to_string()))
+            {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            }
         }
     }
 }

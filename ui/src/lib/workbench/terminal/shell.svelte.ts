@@ -123,7 +123,8 @@ export class Shell {
     try {
       const { cols, rows } = this.#screen;
       const terminal = await this.#backend.openTerminal(this.#channel, cols, rows, {
-        bytes: (data) => now(() => this.#screen.write(data)),
+        bytes: (data) =>
+          new Promise((shown) => (life === this.#life ? this.#screen.write(data, shown) : shown())),
         exit: (code) => {
           endedEarly = true;
           now(() => this.#ended(code));
