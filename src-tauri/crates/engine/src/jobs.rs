@@ -63,12 +63,11 @@ pub fn merge(known: Option<&Job>, seen: &Seen) -> Job {
     let mut now = job(seen, known.is_some_and(|job| job.service), known.and_then(|job| job.action.clone()));
     // The machine does not know when a job ended whose processes were just gone.
     now.ended_at = now.ended_at.or_else(|| known.and_then(|job| job.ended_at));
-    // Nor does it know of a job that ended while nothing ran: one that was stopped then is not lost.
-    match known {
-        Some(job) if now.status == JobStatus::Lost && job.status != JobStatus::Running => {
-            now.status = job.status.clone();
-        }
-        _ => {}
+    // Nor does it know of a job that ended with the sandbox, or was stopped while nothing ran: of one and the same run
+    // the end that was seen first stands.
+    let ended = |job: &Job| job.status != JobStatus::Running;
+    if let Some(job) = known.filter(|job| ended(job) && ended(&now) && job.started_at == now.started_at) {
+        now.status = job.status.clone();
     }
     now
 }
@@ -83,13 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stopped_is_never_lost() {
+    fn the_end_that_was_seen_first_stands() {
         let running = job(&seen(State::Running), true, None);
         let lost = merge(Some(&running), &seen(State::Lost));
         assert_eq!(lost.status, JobStatus::Lost);
         for status in [JobStatus::Stopped, JobStatus::Exited { code: 3 }] {
             let known = Job { status: status.clone(), ..running.clone() };
             assert_eq!(merge(Some(&known), &seen(State::Lost)).status, status);
+            assert_eq!(merge(Some(&known), &seen(State::Exited { code: 143 })).status, status, "the sandbox was ended");
             assert_eq!(merge(Some(&known), &seen(State::Running)).status, JobStatus::Running, "it was started again");
         }
     }
