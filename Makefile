@@ -10,6 +10,7 @@ STATIC_DIR := $(CARGO_TARGET_DIR)-static
 # What sandboxes run, wherever Berth is started from here: a later build may put a dynamic one beside the other programs.
 export BERTH_SANDBOXD ?= $(STATIC_DIR)/$(HOST)/sandboxd/sandboxd
 STAMPS := $(CARGO_TARGET_DIR)/stamps
+NPM := ui/node_modules/.package-lock.json
 
 .PHONY: help run test bench dev fmt types lint build release packages tools ui sandboxd clean
 
@@ -33,12 +34,12 @@ lint: ui
 bench: packages release ## Measures Berth side by side with OpenSSH; writes target/bench.json
 	cargo bench --bench berth
 
-dev: packages $(STAMPS)/npm sandboxd ## Opens the app on the UI's development server, with hot reload
+dev: packages $(NPM) sandboxd ## Opens the app on the UI's development server, with hot reload
 	cargo build --workspace --bins
 	cd ui && npm run --silent dev & vite=$$!; trap 'kill $$vite' EXIT INT TERM; \
 	  cargo run --no-default-features --bin berth
 
-fmt: $(STAMPS)/npm ## Formats everything
+fmt: $(NPM) ## Formats everything
 	cargo fmt --all
 	cd ui && npm run --silent format
 
@@ -61,13 +62,13 @@ sandboxd:
 	@cp -f $(STATIC_DIR)/$(HOST)/sandboxd/sandboxd $(CARGO_TARGET_DIR)/$(PROFILE)/sandboxd.new
 	@mv -f $(CARGO_TARGET_DIR)/$(PROFILE)/sandboxd.new $(CARGO_TARGET_DIR)/$(PROFILE)/sandboxd
 
-ui: $(STAMPS)/npm
+ui: $(NPM)
 	cd ui && npm run --silent build
 
-$(STAMPS)/npm: ui/package-lock.json
+# Written by npm itself, so that it is there exactly where the packages are.
+$(NPM): ui/package-lock.json
 	cd ui && npm ci --silent --no-audit --no-fund
-	@mkdir -p $(STAMPS) && touch $@
-ui/node_modules: ; @rm -f $(STAMPS)/npm
+	@touch $@
 
 # The MCP project's own client, which plays the agent in a test.
 $(STAMPS)/python: tests/agent/requirements.txt

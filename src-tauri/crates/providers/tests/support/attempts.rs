@@ -45,7 +45,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         "grep token \"$PERSON/.local/share/uv/credentials/c\"",
     ),
     attempt("read configuration", Outside, "grep token \"$PERSON/.config/gh/hosts.yml\""),
-    attempt("write to a tool manager", Outside, "touch \"$PERSON/.nvm/versions/probe\""),
+    attempt("write to a tool manager", Outside, "touch \"$PERSON/.nvm/versions/node/v99.0.0/bin/probe\""),
     // The app and other sandboxes.
     attempt("read another sandbox's home", Outside, "cat \"$DATA/sandboxes/$OTHER/home/secret\""),
     attempt("read the app's key", Outside, "grep PRIVATE \"$DATA/ssh/id_ed25519\""),
