@@ -187,9 +187,9 @@ fn a_child_in_the_background_that_holds_the_output_keeps_the_channel() {
     assert!(start.elapsed() >= Duration::from_secs(1));
 
     let start = Instant::now();
-    assert_eq!(sandbox.run("sleep 1000 >/dev/null 2>&1 </dev/null & exit 5").status.code(), Some(5));
+    assert_eq!(sandbox.run("sleep 1017 >/dev/null 2>&1 </dev/null & exit 5").status.code(), Some(5));
     assert!(start.elapsed() < Duration::from_secs(10));
-    assert_eq!(text(&sandbox.run("ps -e -o args | grep -c '^[s]leep 1000'").stdout), "1\n", "it was not hung up");
+    assert_eq!(text(&sandbox.run("ps -e -o args | grep -c '^[s]leep 1017'").stdout), "1\n", "it was not hung up");
 }
 
 #[test]
