@@ -3,7 +3,7 @@
 //! It reads one JSON object from standard input (see [`settings`]), takes its lock, listens on its socket, prints
 //! `ready` and closes standard output. From then on it serves SSH, reaps what is orphaned, leads the sandbox's web
 //! traffic out, and ends everything on SIGTERM or when the sandbox exceeds its limits.
-//! `sandboxd --connect SOCKET` is a client's way to that socket from outside (see [`connect`]).
+//! `sandboxd --connect SOCKET` is a client's way to that socket from outside (see [`berth_ssh::stdio`]).
 //!
 //! Where standard input is a socket that listens already, it serves that one, and its settings come on the socket that
 //! standard output is: so the way to it lies in no folder of the sandbox.
@@ -14,7 +14,6 @@
 
 #[cfg(target_os = "linux")]
 mod abstract_sockets;
-mod connect;
 mod egress;
 mod processes;
 mod settings;
@@ -68,7 +67,7 @@ fn main() -> ExitCode {
     let ended = match arguments[..] {
         [] => start(),
         ["--connect", socket] => {
-            connect::run(Path::new(socket)).attempt(format_args!("the connection to {socket} failed"))
+            berth_ssh::stdio::connect(Path::new(socket)).attempt(format_args!("the connection to {socket} failed"))
         }
         ["--version"] => {
             writeln!(io::stdout(), "sandboxd {}", env!("CARGO_PKG_VERSION")).attempt("could not say the version")

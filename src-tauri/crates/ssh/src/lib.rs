@@ -4,6 +4,8 @@
 mod client;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(unix)]
+pub mod stdio;
 
 #[cfg(feature = "client")]
 pub use client::*;
