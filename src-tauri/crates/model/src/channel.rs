@@ -1,6 +1,6 @@
 //! Channels and what they start with.
 
-use crate::{ChannelId, Job, Preview, ProviderKind, Sandbox, UnixMillis, wire};
+use crate::{ChannelId, Job, MachineId, Preview, ProviderKind, Sandbox, UnixMillis, wire};
 
 wire! {
     /// One line of work: a timeline, and one home sandbox.
@@ -13,6 +13,8 @@ wire! {
         pub created_at: UnixMillis,
         /// Where its sandbox runs.
         pub provider: ProviderKind,
+        /// The machine its sandbox is, where it is one of the person's own.
+        pub machine: Option<MachineId>,
         /// What it started with.
         pub start: Start,
         /// Its sandbox.

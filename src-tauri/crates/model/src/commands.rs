@@ -6,9 +6,12 @@ use serde_json::Value;
 
 use crate::{
     ActionCancel, ActionDelete, ActionEdit, ActionGlob, ActionGrep, ActionId, ActionList, ActionMove, ActionRead,
-    ActionRun, ActionStat, ActionWrite, Author, Channel, ChannelRef, Entry, ErrorCode, FileEdited, FileRead, FileStat,
-    FileWritten, GlobResult, GrepResult, Job, JobOutput, JobOutputPart, JobRef, Listing, Loss, NetworkMode, Preview,
-    ProviderKind, RpcError, RunResult, Settings, Snapshot, Start, UnixMillis, Verb, wire,
+    ActionRun, ActionStat, ActionWrite, Author, Channel, ChannelRef, CheckReport, ConfigHosts, Entry, ErrorCode,
+    FileEdited, FileRead, FileStat, FileWritten, Forward, ForwardList, ForwardName, ForwardOpen, GlobResult,
+    GrepResult, Job, JobOutput, JobOutputPart, JobRef, Listing, Loss, Machine, MachineAdd, MachineChange, MachineList,
+    MachineName, MachineRef, NetworkMode, Preview, ProviderKind, QuestionAnswer, QuestionName, RpcError, RunResult,
+    Settings, Snapshot, Start, Transfer, TransferDownload, TransferList, TransferName, TransferUpload, UnixMillis,
+    Verb, wire,
 };
 
 /// Declares the table: a trait that the engine implements, a dispatcher by name, and the names for TypeScript.
@@ -82,6 +85,42 @@ commands! {
     "sandbox.wake" sandbox_wake(ChannelName) -> Channel;
     /// How OpenSSH's own programs reach the sandbox.
     "sandbox.ssh" sandbox_ssh(ChannelName) -> SshAccess;
+    /// The person's own machines.
+    "machine.list" machine_list(Empty) -> MachineList;
+    /// Adds a machine; nothing is asked of it yet.
+    "machine.add" machine_add(MachineAdd) -> Machine;
+    /// Changes a machine's name, address or key.
+    "machine.change" machine_change(MachineChange) -> Machine;
+    /// Forgets a machine that no channel is on, with what was kept of it in the keychain.
+    "machine.remove" machine_remove(MachineName) -> Empty;
+    /// The hosts of `~/.ssh/config`.
+    "machine.hosts" machine_hosts(Empty) -> ConfigHosts;
+    /// Connects to a machine step by step and tries what a sandbox needs.
+    "machine.check" machine_check(MachineName) -> CheckReport;
+    /// The same for a channel's sandbox, wherever it is.
+    "sandbox.check" sandbox_check(ChannelName) -> CheckReport;
+    /// Answers a question.
+    "question.answer" question_answer(QuestionAnswer) -> Empty;
+    /// Leaves a question unanswered: what waited for it ends.
+    "question.refuse" question_refuse(QuestionName) -> Empty;
+    /// Sends files and folders into a sandbox; returns at once, progress follows as events.
+    "transfer.upload" transfer_upload(TransferUpload) -> Transfer;
+    /// Fetches files and folders from a sandbox; returns at once, progress follows as events.
+    "transfer.download" transfer_download(TransferDownload) -> Transfer;
+    /// Stops a transfer; what has arrived is kept.
+    "transfer.stop" transfer_stop(TransferName) -> Transfer;
+    /// Goes on with a transfer that stopped or failed, from where it was.
+    "transfer.resume" transfer_resume(TransferName) -> Transfer;
+    /// Forgets a transfer that does not run.
+    "transfer.dismiss" transfer_dismiss(TransferName) -> Empty;
+    /// Transfers that run or were not dismissed.
+    "transfer.list" transfer_list(Empty) -> TransferList;
+    /// Opens a port of a sandbox on this computer.
+    "forward.open" forward_open(ForwardOpen) -> Forward;
+    /// Closes it, with the connections through it.
+    "forward.close" forward_close(ForwardName) -> Empty;
+    /// The ports that are open on this computer.
+    "forward.list" forward_list(Empty) -> ForwardList;
     /// Reads a file.
     "action.read" action_read(ActionRead) -> FileRead;
     /// Writes a whole file.
@@ -181,6 +220,12 @@ wire! {
         #[serde(default)]
         #[ts(as = "Option<ProviderKind>", optional)]
         pub provider: ProviderKind,
+        /// Which machine, where the provider is `machine`.
+        #[serde(default)] #[ts(optional)]
+        pub machine: Option<MachineRef>,
+        /// The folder to work in, on a machine: absolute, or from its user's home; `berth/<name>` without it.
+        #[serde(default)] #[ts(optional)]
+        pub folder: Option<String>,
         /// What it starts with; an empty folder without it.
         #[serde(default)]
         #[ts(as = "Option<Start>", optional)]
@@ -238,8 +283,8 @@ wire! {
         pub config: String,
         /// The host's name in it.
         pub host: String,
-        /// The Unix socket that the sandbox's SSH server listens on.
-        pub socket: String,
+        /// The Unix socket that the sandbox's SSH server listens on, where it listens on one.
+        pub socket: Option<String>,
     }
 
     /// A channel's jobs.

@@ -1,6 +1,9 @@
 //! What the engine tells its listeners.
 
-use crate::{ActionId, Channel, ChannelId, Entry, ProviderInfo, RpcError, UnixMillis, wire};
+use crate::{
+    ActionId, Channel, ChannelId, Entry, Forward, Machine, ProviderInfo, Question, RpcError, Transfer, TransferId,
+    UnixMillis, wire,
+};
 
 wire! {
     /// Everything a new listener needs; events with a larger `seq` follow it.
@@ -13,6 +16,14 @@ wire! {
         pub channels: Vec<Channel>,
         /// What channels can be made on.
         pub providers: Vec<ProviderInfo>,
+        /// The person's own machines, by name.
+        pub machines: Vec<Machine>,
+        /// What waits for a person's answer, oldest first.
+        pub questions: Vec<Question>,
+        /// Files and folders on their way, or lately, oldest first.
+        pub transfers: Vec<Transfer>,
+        /// Ports of sandboxes that are open on this computer, oldest first.
+        pub forwards: Vec<Forward>,
         /// How the app looks.
         pub settings: Settings,
         /// Whether keys can be kept.
@@ -71,6 +82,31 @@ wire! {
             providers: Vec<ProviderInfo>,
             /// Whether keys can be kept.
             keychain: Keychain,
+        },
+        /// The person's own machines differ.
+        Machines {
+            /// As they are now.
+            machines: Vec<Machine>,
+        },
+        /// What waits for a person's answer differs.
+        Questions {
+            /// As it is now.
+            questions: Vec<Question>,
+        },
+        /// A transfer is new or differs.
+        Transfer {
+            /// As it is now.
+            transfer: Transfer,
+        },
+        /// A transfer was dismissed.
+        TransferRemoved {
+            /// Which.
+            id: TransferId,
+        },
+        /// The ports that are open on this computer differ.
+        Forwards {
+            /// As they are now.
+            forwards: Vec<Forward>,
         },
         /// Settings differ.
         Settings {

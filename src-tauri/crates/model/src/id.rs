@@ -44,6 +44,14 @@ ids! {
     JobId,
     /// An open terminal.
     TerminalId,
+    /// A person's own machine.
+    MachineId,
+    /// Something that only a person can answer.
+    QuestionId,
+    /// Files and folders on their way.
+    TransferId,
+    /// A port of a sandbox that is open on this computer.
+    ForwardId,
 }
 
 /// How a caller names a channel: by id or by its current name.

@@ -12,9 +12,11 @@ mod error;
 mod event;
 mod id;
 mod job;
+mod machine;
 mod preview;
 mod sandbox;
 mod timeline;
+mod transfer;
 pub mod typescript;
 
 pub use action::*;
@@ -24,9 +26,11 @@ pub use error::*;
 pub use event::*;
 pub use id::*;
 pub use job::*;
+pub use machine::*;
 pub use preview::*;
 pub use sandbox::*;
 pub use timeline::*;
+pub use transfer::*;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type UnixMillis = i64;

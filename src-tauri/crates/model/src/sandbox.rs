@@ -9,6 +9,8 @@ pub enum ProviderKind {
     /// This computer, kept apart by namespaces.
     #[default]
     Local,
+    /// A machine of the person's own, as it is: nothing on it is kept apart.
+    Machine,
 }
 
 /// How a sandbox on this computer reaches the network.

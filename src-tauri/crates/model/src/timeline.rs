@@ -126,4 +126,8 @@ pub enum Verb {
     Move,
     /// Deleted.
     Delete,
+    /// Sent files of this computer.
+    Upload,
+    /// Fetched files to this computer.
+    Download,
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags};
 
-use crate::{StoreError, open, schema};
+use crate::{StoreError, file, schema};
 
 /// How many copies are kept, besides the newest of each older format.
 const KEPT: usize = 5;
@@ -64,12 +64,12 @@ impl Backups {
         };
         fs::create_dir_all(&self.folder).map_err(fail(&self.folder))?;
         let version = schema::version(connection)?;
-        let time = open::timestamp(connection)?;
-        let path = open::unused(&self.folder, &format!("berth-{version}-{time}"), ".db");
+        let time = file::timestamp(connection)?;
+        let path = file::unused(&self.folder, &format!("berth-{version}-{time}"), ".db");
         // Under a name that is no backup's until it is whole. What an interrupted copy left is overwritten.
         let part = self.folder.join("unfinished");
         remove_if_there(&part).map_err(fail(&part))?;
-        open::create_private(&part).map_err(fail(&part))?;
+        file::create_private(&part).map_err(fail(&part))?;
         connection.execute("VACUUM INTO ?1", [part.to_string_lossy()])?;
         File::open(&part).and_then(|file| file.sync_all()).map_err(fail(&part))?;
         fs::rename(&part, &path).map_err(fail(&path))?;
@@ -81,7 +81,7 @@ impl Backups {
     pub(crate) fn newest_good(&self) -> Option<Backup> {
         self.list()
             .into_iter()
-            .find(|backup| backup.version <= schema::format(schema::STEPS) && open::passes(&backup.path))
+            .find(|backup| backup.version <= schema::format(schema::STEPS) && file::passes(&backup.path))
     }
 
     /// All copies, newest first.
@@ -135,7 +135,7 @@ impl Daily {
 
     fn start_after(data_dir: &Path, delay: Duration) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(open::database(data_dir), flags)?;
+        let connection = Connection::open_with_flags(file::database(data_dir), flags)?;
         let interrupt = connection.get_interrupt_handle();
         let backups = Backups::new(data_dir);
         let (stop, stopped) = mpsc::channel::<()>();
@@ -177,7 +177,7 @@ mod tests {
     fn a_backup_is_made_when_the_newest_is_a_day_old_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
         let backups = Backups::new(folder.path());
-        let (connection, _) = open::open(folder.path()).unwrap();
+        let (connection, _) = crate::open::open(folder.path()).unwrap();
         assert!(backups.due());
         let daily = Daily::start_after(folder.path(), Duration::ZERO).unwrap();
         let begun = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use berth_model::{ChannelId, EntryId, ErrorCode, JobId, RpcError};
+use berth_model::{ChannelId, EntryId, ErrorCode, JobId, MachineId, RpcError};
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +40,12 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("The database could not do what was asked.")]
     Sqlite(#[source] rusqlite::Error),
-    /// Another channel has the name.
-    #[error("There is already a channel named {0:?}.")]
+    /// Another channel, or another machine, has the name.
+    #[error("There is already one named {0:?}.")]
     NameTaken(String),
+    /// A channel is on the machine.
+    #[error("A channel is on this machine.")]
+    MachineInUse(MachineId),
     /// No channel has the id.
     #[error("There is no channel {0}.")]
     NoSuchChannel(ChannelId),
@@ -68,6 +71,7 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NameTaken(_) => Some("Choose another name."),
+            Self::MachineInUse(_) => Some("Destroy the channels on it first."),
             Self::Newer { .. } => {
                 Some("Start the newer Berth, or choose another data folder by the variable BERTH_DATA_DIR.")
             }

@@ -9,6 +9,7 @@
 
 mod backup;
 mod error;
+mod file;
 mod json;
 mod keychain;
 mod open;

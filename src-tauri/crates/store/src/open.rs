@@ -12,29 +12,23 @@
 //! A crash between any two of these steps is finished or repeated by the next start, and no step deletes what a person
 //! could want back.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use berth_model::{ErrorCode, RpcError};
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use crate::backup::Backups;
+use crate::file::{beside, connect, create_private, damage, database, timestamp, unused};
 use crate::{StoreError, schema};
 
 /// What a check found.
 enum Check {
     Sound(Connection),
     Damaged(String),
-}
-
-/// The database's file.
-pub(crate) fn database(data_dir: &Path) -> PathBuf {
-    data_dir.join("berth.db")
 }
 
 /// Opens the database in a folder; what had to be done to it that a person should know comes back beside it.
@@ -116,24 +110,6 @@ fn check(path: &Path) -> Result<Check, StoreError> {
     })
 }
 
-/// Whether a copy of a database passes the check.
-pub(crate) fn passes(path: &Path) -> bool {
-    connect(path).and_then(|connection| damage(&connection)).is_ok_and(|damage| damage.is_none())
-}
-
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    Ok(connection)
-}
-
-/// What SQLite's own check finds first, if anything.
-fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    Ok((found != "ok").then_some(found))
-}
-
 /// Brings the database to this program's format, after copying it where it holds something.
 fn migrate(
     connection: &mut Connection,
@@ -209,40 +185,14 @@ fn told(reason: &str, kept: &Path, restored: Option<&str>) -> RpcError {
     problem
 }
 
-/// The time as file names carry it: `20261124T040506Z`.
-pub(crate) fn timestamp(connection: &Connection) -> rusqlite::Result<String> {
-    connection.query_row("SELECT strftime('%Y%m%dT%H%M%SZ', 'now')", [], |row| row.get(0))
-}
-
-/// A path in a folder that nothing has yet: `<stem><suffix>`, else `<stem>.2<suffix>` and so on.
-pub(crate) fn unused(folder: &Path, stem: &str, suffix: &str) -> PathBuf {
-    let mut path = folder.join(format!("{stem}{suffix}"));
-    let mut number = 2;
-    while path.exists() {
-        path = folder.join(format!("{stem}.{number}{suffix}"));
-        number += 1;
-    }
-    path
-}
-
-/// Makes an empty file that only its owner may read, unless there is one. SQLite gives its other files the same rights.
-pub(crate) fn create_private(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How the copies of a database of this program's format are named.
+    fn newest() -> String {
+        format!("berth-{}-", schema::STEPS.len())
+    }
 
     fn backups_in(data_dir: &Path) -> Vec<String> {
         let Ok(found) = fs::read_dir(data_dir.join("backups")) else { return Vec::new() };
@@ -275,9 +225,9 @@ mod tests {
         let backups = backups_in(folder.path());
         assert_eq!(backups.len(), 1, "{backups:?}");
         let backup = folder.path().join("backups").join(&backups[0]);
-        assert!(backups[0].starts_with("berth-2-"));
+        assert!(backups[0].starts_with(&newest()));
         let copy = Connection::open(backup).unwrap();
-        assert_eq!(schema::version(&copy).unwrap(), 2);
+        assert_eq!(schema::version(&copy).unwrap(), schema::format(schema::STEPS));
         copy.query_row("SELECT value FROM settings WHERE key = 'theme'", [], |_| Ok(())).unwrap();
 
         // Up to date: nothing to copy.
@@ -286,7 +236,11 @@ mod tests {
         // And this program, which knows one step less, leaves the file alone.
         let before = fs::read(database(folder.path())).unwrap();
         let refused = open(folder.path()).unwrap_err();
-        assert!(matches!(refused, StoreError::Newer { found: 3, known: 2, .. }), "{refused:?}");
+        let known_to_us = schema::format(schema::STEPS);
+        assert!(
+            matches!(refused, StoreError::Newer { found, known, .. } if found == known + 1 && known == known_to_us),
+            "{refused:?}"
+        );
         assert_eq!(fs::read(database(folder.path())).unwrap(), before);
     }
 
@@ -312,7 +266,7 @@ mod tests {
         let (connection, _) = open(folder.path()).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO channels VALUES ('c', 'x', 0, '\"local\"', '{}', 'null', '\"asleep\"', 0, '/', 'null', '[]', 1);
+                "INSERT INTO channels VALUES ('c', 'x', 0, '\"local\"', '{}', 'null', '\"asleep\"', 0, '/', 'null', '[]', 1, NULL);
                  INSERT INTO jobs VALUES ('j', 'c', 0, '{}', '{}');",
             )
             .unwrap();
@@ -343,7 +297,7 @@ mod tests {
             backups.make(&connection).unwrap();
         }
         let left = backups_in(folder.path());
-        assert_eq!(left.iter().filter(|name| name.starts_with("berth-2-")).count(), 5, "{left:?}");
+        assert_eq!(left.iter().filter(|name| name.starts_with(&newest())).count(), 5, "{left:?}");
         assert!(left.contains(&old[1].to_owned()) && !left.contains(&old[0].to_owned()), "{left:?}");
         assert!(left.contains(&"notes.txt".to_owned()));
     }

@@ -4,6 +4,7 @@ mod audit;
 mod channels;
 mod entries;
 mod jobs;
+mod machines;
 mod settings;
 
 pub use channels::ChannelRecord;

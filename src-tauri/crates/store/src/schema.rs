@@ -6,8 +6,11 @@ use rusqlite::Connection;
 use rusqlite_migration::M;
 
 /// All steps, oldest first. How many are applied is the database's `user_version`.
-pub(crate) const STEPS: &[M<'static>] =
-    &[M::up(include_str!("schema/001_records.sql")), M::up(include_str!("schema/002_unfinished.sql"))];
+pub(crate) const STEPS: &[M<'static>] = &[
+    M::up(include_str!("schema/001_records.sql")),
+    M::up(include_str!("schema/002_unfinished.sql")),
+    M::up(include_str!("schema/003_machines.sql")),
+];
 
 /// The format that these steps lead to.
 pub(crate) fn format(steps: &[M<'static>]) -> i64 {

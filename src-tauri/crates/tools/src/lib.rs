@@ -23,6 +23,7 @@ mod glob;
 mod grep;
 mod inventory;
 pub mod jobs;
+pub mod kept;
 mod list;
 mod ls;
 mod moving;

@@ -1,6 +1,6 @@
 //! Channels, as they are written down.
 
-use berth_model::{ChannelId, Inventory, NetworkMode, ProviderKind, SandboxState, Start, UnixMillis};
+use berth_model::{ChannelId, Inventory, MachineId, NetworkMode, ProviderKind, SandboxState, Start, UnixMillis};
 use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::json::Json;
@@ -17,6 +17,8 @@ pub struct ChannelRecord {
     pub created_at: UnixMillis,
     /// Where its sandbox runs.
     pub provider: ProviderKind,
+    /// The machine its sandbox is, where that is one of the person's own.
+    pub machine: Option<MachineId>,
     /// What it started with.
     pub start: Start,
     /// The network asked for; nothing where the provider chooses.
@@ -53,8 +55,9 @@ impl Store {
                 connection,
                 &record,
                 "INSERT INTO channels
-                 (id, name, created_at, provider, start, network, state, since, workdir, inventory, last_ports, laid_out)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 (id, name, created_at, provider, start, network, state, since, workdir, inventory, last_ports, laid_out,
+                  machine)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?;
             Ok(())
         })
@@ -88,7 +91,7 @@ fn update(connection: &Connection, record: &ChannelRecord) -> Result<(), StoreEr
         connection,
         record,
         "UPDATE channels SET name = ?2, created_at = ?3, provider = ?4, start = ?5, network = ?6, state = ?7,
-         since = ?8, workdir = ?9, inventory = ?10, last_ports = ?11, laid_out = ?12 WHERE id = ?1",
+         since = ?8, workdir = ?9, inventory = ?10, last_ports = ?11, laid_out = ?12, machine = ?13 WHERE id = ?1",
     )?;
     if updated == 0 { Err(StoreError::NoSuchChannel(record.id.clone())) } else { Ok(()) }
 }
@@ -107,6 +110,7 @@ fn write(connection: &Connection, record: &ChannelRecord, sql: &str) -> Result<u
         Json(&record.inventory),
         Json(&record.last_ports),
         record.laid_out,
+        record.machine.as_ref().map(MachineId::as_str),
     ]);
     written.map_err(|error| {
         let taken = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
@@ -129,5 +133,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<ChannelRecord> {
         inventory: row.get::<_, Json<_>>("inventory")?.0,
         last_ports: row.get::<_, Json<_>>("last_ports")?.0,
         laid_out: row.get("laid_out")?,
+        machine: row.get::<_, Option<String>>("machine")?.map(MachineId),
     })
 }

@@ -16,6 +16,7 @@ pub fn channel(name: &str) -> ChannelRecord {
         id: ChannelId::fresh(),
         name: name.to_owned(),
         created_at: 1_700_000_000_000,
+        machine: None,
         provider: ProviderKind::Local,
         start: Start::Blank,
         network: None,

@@ -1,0 +1,260 @@
+//! Commands whose outcome is kept in the machine until it was seen: a connection that drops loses nothing, and nothing
+//! runs twice.
+//!
+//! A run has a folder of its own, `berth-run-<id>`: `pid` (the shell that runs it), `out` and `err` (what it printed),
+//! `code` (its exit code, once it ended). Making the folder is the right to run: whoever finds none by [`Look`] makes
+//! it first, with a `tomb` in it, and a start that comes late, from a connection that was given up, finds it and does
+//! nothing.
+//!
+//! The folder is in `~/.berth/runs`, or where that cannot be written (no home, a full disk) in a folder for temporary
+//! files; where nothing can be written at all, the command runs without one, as [`Run`] does.
+
+use crate::{ErrorKind, Ran, Reply, Run, Script, ShellScript, Tool, ToolError, path, reply::Fields};
+
+/// Runs a command and keeps its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// The run's id: letters, digits and `-`, 64 at most. Never used again.
+    pub id: String,
+    /// What to run.
+    pub run: Run,
+    /// Runs whose outcome was seen: they are forgotten.
+    pub seen: Vec<String>,
+}
+
+/// Looks after a run whose connection was lost, or which takes its time. Where there is none, there never will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The run's id.
+    pub id: String,
+    /// How many bytes of its standard output are known.
+    pub out: u64,
+    /// How many bytes of its standard error are known.
+    pub err: u64,
+}
+
+/// Ends a run with everything it started, first kindly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// The run's id.
+    pub id: String,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It never began, and will not: it may be run anew under another id.
+    Never,
+    /// It runs, and has printed this since.
+    Running {
+        /// Standard output.
+        out: Vec<u8>,
+        /// Up to this byte.
+        out_to: u64,
+        /// Standard error.
+        err: Vec<u8>,
+        /// Up to this byte.
+        err_to: u64,
+    },
+    /// It ended.
+    Ended(Ran),
+    /// It is gone without an exit code: it was killed, or the machine was started anew.
+    Lost,
+}
+
+/// What comes first, once the command has its folder: from here on it may be looked after.
+pub const BEGAN: &[u8] = b"began\0";
+
+/// So many bytes of each stream come back: the first and the last half.
+const LIMIT: u64 = 512 * 1024;
+/// So many bytes of each stream are kept in the machine while a command runs; beyond, its first part and its last.
+const CAP: u64 = 64 * 1024 * 1024;
+/// So many bytes of each stream come with one look.
+const PART: u64 = 64 * 1024;
+
+/// `_find` sets `_d` to the run's folder. `_claim` makes it, and fails with `_d` empty where nothing can be written, with
+/// `_d` set where somebody else has it. The names are such that no command means them.
+const FOLDER: &str = r#"_bases() { set -- "${HOME%/}/.berth/runs" "${TMPDIR:-/tmp}" /dev/shm
+for _b do _d=$_b/berth-run-$_id; ! "$_does" || return 0; done; _d=; return 1; }
+_there() { [ -d "$_d" ]; }
+_find() { _does=_there; _bases; }
+_make() { if [ "${_b%/.berth/runs}" != "$_b" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/null || return 1; fi
+mkdir -m 700 -- "$_d" 2>/dev/null || { [ -d "$_d" ]; return; }
+{ echo x >"$_d/err" && : >"$_d/err" && : >"$_d/out"; } 2>/dev/null && _mine=1 && return 0
+rm -rf -- "$_d"; return 1; }
+_claim() { _mine=; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
+"#;
+
+/// `_show CODE` tells of a run that ended: fields, and then exactly as many bytes as these say. Of a stream, `_n` is what
+/// is in its file, `_g` what was taken out of that while it ran, `_a` what it had in all, `_s` what is sent of it.
+const SHOW: &str = r#"_size() { _n=0 _g=0
+[ ! -s "$1" ] || _n=$(wc -c <"$1"); _n=$((_n))
+[ ! -f "$1.gone" ] || { read -r _g <"$1.gone"; } 2>/dev/null; _g=$((_g)); }
+_tell() { _size "$1"; _a=$((_g + _n)) _s=$_n
+if [ -f "$1.head" ]; then [ "$_s" -le "$_half" ] || _s=$_half; _s=$((_s + _half))
+elif [ "$_s" -gt $((_half * 2)) ]; then _s=$((_half * 2)); fi; }
+_send() { if [ "$2" = 0 ]; then :
+elif [ -f "$1.head" ]; then head -c "$_half" <"$1.head"; [ "$2" = "$_half" ] || tail -c "$(($2 - _half))" <"$1"
+elif [ "$2" = $((_half * 2)) ]; then head -c "$_half" <"$1"; tail -c "$_half" <"$1"
+else head -c "$2" <"$1"; fi; }
+_show() { _tell "$_d/out"; _oa=$_a _os=$_s; _tell "$_d/err"
+printf 'ended\0%s\0%s\0%s\0%s\0%s\0' "$1" "$_oa" "$_os" "$_a" "$_s"
+_send "$_d/out" "$_os"; _send "$_d/err" "$_s"; }
+"#;
+
+/// Who runs it: the process and when that was born, since its number may be another's one day. A run that has not said so
+/// for minutes never will.
+const WHO: &str = r#"_born() { _x=; { read -r _x </proc/"$1"/stat; } 2>/dev/null; set -- ${_x##*) }; _x=${20}; }
+_alive() { _p= _was=; { read -r _p _was <"$_d/pid"; } 2>/dev/null
+if [ -z "$_p" ]; then [ -n "$(find "$_d" -prune -mmin -2 2>/dev/null)" ]; return; fi
+{ kill -0 "$_p" 2>/dev/null && _born "$_p" && [ "$_x" = "$_was" ]; }; }
+"#;
+
+/// Keeps a long output small while its command runs; ends with it.
+const WATCH: &str = r#"_watch() { if [ -n "$_p" ] && [ ! -e "$_d/watch" ]; then : >"$_d/watch"
+( trap '' HUP; while [ -d "$_d" ] && [ ! -s "$_d/code" ] && _alive; do
+for _f in "$_d/out" "$_d/err"; do _size "$_f"; if [ "$_n" -gt "$_cap" ]; then
+[ -f "$_f.head" ] || { head -c "$_half" <"$_f" >"$_f.new" && mv -f "$_f.new" "$_f.head"; }
+: >"$_f"; echo "$((_g + _n))" >"$_f.gone"; fi; done; sleep 1; done ) </dev/null >/dev/null 2>&1 8>&- 9>&- &
+fi; }
+"#;
+
+fn begin(id: &str) -> Result<ShellScript, ToolError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !(1..=64).contains(&id.len()) || !id.bytes().all(plain) {
+        return Err(ToolError::bad_request(format!("`{}` is no run's id.", path::display(id))));
+    }
+    let mut script = ShellScript::bare();
+    script.raw(&format!("_id={id} _half={} _cap={CAP}\n", LIMIT / 2)).raw(FOLDER);
+    Ok(script)
+}
+
+impl Tool for Keep {
+    /// Nothing where the command has begun under this id before.
+    type Output = Option<Ran>;
+
+    fn script(&self) -> Result<Script, ToolError> {
+        let mut script = begin(&self.id)?;
+        script.raw(SHOW);
+        let command = self.run.script()?.text;
+        // What is looked for in the folder is there before the command begins, and its end is written down before it is told.
+        // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
+        script.raw(WHO).raw("trap : HUP INT TERM PIPE\nif _claim; then\n");
+        script.raw("{ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n");
+        script.raw("_born \"$_p\"; echo \"$_p $_x\" >\"$_d/pid\"; printf 'began\\0'\n( eval ").word(&command);
+        script.raw(" ) </dev/null >>\"$_d/out\" 2>>\"$_d/err\"\n_c=$?; echo \"$_c\" >\"$_d/code\"\n");
+        if !self.seen.is_empty() {
+            script.raw("( set --; for _id in");
+            for id in &self.seen {
+                begin(id)?;
+                script.raw(" ").raw(id);
+            }
+            script.raw("; do ! _find || set -- \"$@\" \"$_d\"; done; rm -rf -- \"$@\" )\n");
+        }
+        script
+            .raw("_show \"$_c\"; exit 0\nelif [ -n \"$_d\" ]; then printf 'taken\\0'; exit 0\nfi\nprintf 'plain\\0'\n");
+        script.raw("eval ").word(&command).raw("\n");
+        script.finish(2 * usize::try_from(LIMIT).unwrap_or(usize::MAX) + 4_096, false)
+    }
+
+    fn parse(&self, reply: &Reply<'_>) -> Result<Option<Ran>, ToolError> {
+        if let Some(stdout) = reply.stdout.strip_prefix(b"plain\0") {
+            return self.run.parse(&Reply { stdout, ..*reply }).map(Some);
+        }
+        let stdout = reply.stdout.strip_prefix(BEGAN).unwrap_or(reply.stdout);
+        let mut fields = Reply { stdout, ..*reply }.fields("the command")?;
+        match fields.next()? {
+            b"taken" => Ok(None),
+            b"ended" => ended(&self.run, fields).map(Some),
+            _ => Err(ToolError::garbled("a run stands in no known way")),
+        }
+    }
+}
+
+impl Look {
+    /// What the machine's reply means for `run`, which was started under this id.
+    pub fn standing(&self, run: &Run, reply: &Reply<'_>) -> Result<Standing, ToolError> {
+        let mut fields = reply.fields("the command")?;
+        Ok(match fields.next()? {
+            b"never" => Standing::Never,
+            b"lost" => Standing::Lost,
+            b"ended" => Standing::Ended(ended(run, fields)?),
+            b"running" => {
+                let (out_to, out_len, err_to) = (fields.number()?, fields.number::<usize>()?, fields.number()?);
+                let rest = fields.rest();
+                let (out, err) = rest.split_at_checked(out_len).ok_or_else(|| ToolError::garbled("it is cut"))?;
+                Standing::Running { out: out.to_vec(), out_to, err: err.to_vec(), err_to }
+            }
+            _ => return Err(ToolError::garbled("a run stands in no known way")),
+        })
+    }
+
+    /// What to run in the machine. It may be repeated.
+    pub fn script(&self) -> Result<Script, ToolError> {
+        let mut script = begin(&self.id)?;
+        script.raw(SHOW).raw(WHO).raw(WATCH);
+        // Whoever makes the folder now has made it for good.
+        script.raw("if _claim; then : >\"$_d/tomb\"; fi\n");
+        script.raw("if [ -z \"$_d\" ] || [ -e \"$_d/tomb\" ]; then printf 'never\\0'; exit 0; fi\n");
+        // It may end between the two looks, and then its code is there at the second.
+        script.raw(
+            "_code() { _c=; { read -r _c <\"$_d/code\"; } 2>/dev/null; [ -n \"$_c\" ]; }\n\
+             if ! _code && ! _alive && ! _code; then printf 'lost\\0'; exit 0; fi\n\
+             if [ -n \"$_c\" ]; then _show \"$_c\"; exit 0; fi\n_watch\n",
+        );
+        // A part of each stream from where it is known, never beyond what there was when it was measured.
+        script.raw(&format!(
+            "_part() {{ _size \"$1\"; _o=$(($2 - _g)); [ \"$_o\" -ge 0 ] || _o=0; [ \"$_o\" -le \"$_n\" ] || _o=$_n\n\
+             _s=$((_n - _o)); [ \"$_s\" -le {PART} ] || _s={PART}; _t=$((_g + _o + _s)); }}\n\
+             _bytes() {{ [ \"$3\" = 0 ] || tail -c +\"$(($2 + 1))\" <\"$1\" | head -c \"$3\"; }}\n\
+             _part \"$_d/out\" {out}; _oo=$_o _os=$_s _ot=$_t; _part \"$_d/err\" {err}\n\
+             printf 'running\\0%s\\0%s\\0%s\\0' \"$_ot\" \"$_os\" \"$_t\"\n\
+             _bytes \"$_d/out\" \"$_oo\" \"$_os\"; _bytes \"$_d/err\" \"$_o\" \"$_s\"; exit 0\n",
+            out = self.out,
+            err = self.err,
+        ));
+        script.finish(2 * usize::try_from(LIMIT).unwrap_or(usize::MAX) + 4_096, true)
+    }
+}
+
+impl Tool for End {
+    type Output = ();
+
+    fn script(&self) -> Result<Script, ToolError> {
+        let mut script = begin(&self.id)?;
+        script.raw(WHO).raw("_find && [ ! -s \"$_d/code\" ] && _alive && [ \"${_p:-0}\" -gt 1 ] || exit 0\n");
+        script.raw(END);
+        script.finish(4_096, true)
+    }
+
+    fn parse(&self, reply: &Reply<'_>) -> Result<(), ToolError> {
+        reply.fields("the command").map(|_| ())
+    }
+}
+
+/// The shell that runs a command outlives the first signal, to write down how it ended.
+const END: &str = r#"_all() { if [ -r /proc/self/stat ]; then
+for _f in /proc/[0-9]*/stat; do { read -r _x <"$_f"; } 2>/dev/null || continue
+set -- ${_x##*) }; _f=${_f%/stat}; echo "${_f#/proc/} $2"; done
+else ps -A -o pid= -o ppid=; fi; }
+_tree() { _all 2>/dev/null | awk -v r="$_p" '{ k[$2]=k[$2]" "$1 }
+function w(q, n,i,c) { n=split(k[q],c," "); for(i=1;i<=n;i++) { w(c[i]); print c[i] } } END { w(r) }'; }
+_t=$(echo $(_tree)); for _q in $_t; do kill -TERM "$_q" 2>/dev/null; done
+_i=0; while [ "$_i" -lt 10 ] && [ ! -s "$_d/code" ]; do sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done
+[ -s "$_d/code" ] || for _q in $_t $(echo $(_tree)); do kill -KILL "$_q" 2>/dev/null; done
+exit 0
+"#;
+
+/// What `_show` printed after its first word.
+fn ended(run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
+    let exit_code = fields.number()?;
+    let (out_all, out_len): (u64, usize) = (fields.number()?, fields.number()?);
+    let (err_all, err_len): (u64, usize) = (fields.number()?, fields.number()?);
+    let rest = fields.rest();
+    let (Some((stdout, rest)), true) = (rest.split_at_checked(out_len), rest.len() == out_len.saturating_add(err_len))
+    else {
+        return Err(ToolError::new(ErrorKind::Garbled, "The command's output is not as long as it was said to be."));
+    };
+    let truncated = out_all > out_len as u64 || err_all > err_len as u64;
+    run.parse(&Reply { stdout, stderr: rest, exit_code, truncated })
+}

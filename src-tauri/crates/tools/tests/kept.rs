@@ -1,0 +1,153 @@
+//! Commands whose outcome is kept until it was seen.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
+mod machine;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use berth_tools::kept::{End, Keep, Look, Standing};
+use berth_tools::{ErrorKind, Place, Ran, Reply, Run};
+use machine::{Machine, everywhere};
+
+fn keep(home: &Path, id: &str, command: &str) -> Keep {
+    let at = Place::here(machine::wire(home));
+    Keep { id: id.to_owned(), run: Run { at, command: command.to_owned(), env: Vec::new() }, seen: Vec::new() }
+}
+
+fn look(machine: &Machine, home: &Path, keep: &Keep, out: u64, err: u64) -> Standing {
+    let look = Look { id: keep.id.clone(), out, err };
+    let answer = machine.send(home, &look.script().unwrap());
+    let (stdout, stderr) = (answer.stdout.as_slice(), answer.stderr.as_slice());
+    look.standing(&keep.run, &Reply { stdout, stderr, exit_code: answer.exit_code, truncated: false }).unwrap()
+}
+
+fn ran(stdout: &str, stderr: &str, exit_code: i32) -> Ran {
+    Ran { stdout: stdout.to_owned(), stderr: stderr.to_owned(), exit_code, truncated: false }
+}
+
+fn runs(home: &Path) -> usize {
+    std::fs::read_dir(home.join(".berth/runs")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn what_it_did_is_told_at_once_and_again_until_it_was_seen() {
+    everywhere(|machine, home| {
+        let first = keep(home, "a-1", "printf 'one\\ntwo'; echo complaint >&2; exit 7");
+        let did = ran("one\ntwo", "complaint\n", 7);
+        assert_eq!(machine.run(home, &first).unwrap(), Some(did.clone()));
+        assert_eq!(machine.run(home, &first).unwrap(), None, "the same id does not run again");
+        for _ in 0..2 {
+            assert_eq!(look(machine, home, &first, 0, 0), Standing::Ended(did.clone()));
+        }
+        assert_eq!(runs(home), 1);
+        let second = Keep { seen: vec!["a-1".to_owned(), "unknown".to_owned()], ..keep(home, "a-2", "true") };
+        assert_eq!(machine.run(home, &second).unwrap(), Some(ran("", "", 0)));
+        assert_eq!(runs(home), 1, "what was seen is forgotten");
+    });
+}
+
+#[test]
+fn what_was_looked_for_first_never_begins() {
+    everywhere(|machine, home| {
+        let late = keep(home, "late", "touch ran");
+        assert_eq!(look(machine, home, &late, 0, 0), Standing::Never);
+        assert_eq!(machine.run(home, &late).unwrap(), None);
+        assert_eq!(look(machine, home, &late, 0, 0), Standing::Never);
+        assert!(!home.join("ran").exists());
+    });
+}
+
+#[test]
+fn it_runs_in_its_folder_and_says_so_where_there_is_none() {
+    everywhere(|machine, home| {
+        std::fs::create_dir(home.join("it's here")).unwrap();
+        let mut there = keep(home, "b-1", "pwd; echo \"$A\"; printf %s \"$LC_ALL\"");
+        there.run.at = machine::at(home, "it's here");
+        there.run.env = vec![("A".to_owned(), "x'y\nz".to_owned())];
+        let said = format!("{}/it's here\nx'y\nz\n", home.display());
+        assert_eq!(machine.run(home, &there).unwrap(), Some(ran(&said, "", 0)));
+        let mut nowhere = keep(home, "b-2", "pwd");
+        nowhere.run.at = machine::at(home, "nowhere");
+        assert_eq!(machine.run(home, &nowhere).unwrap_err().kind, ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn of_a_long_output_both_ends_come() {
+    everywhere(|machine, home| {
+        let long = keep(
+            home,
+            "c-1",
+            "echo first; i=0; while [ $i -lt 30 ]; do head -c 100000 /dev/zero; i=$((i+1)); done; echo last; head -c 600000 /dev/zero >&2",
+        );
+        let did = machine.run(home, &long).unwrap().unwrap();
+        assert!(did.truncated && did.exit_code == 0);
+        assert_eq!((did.stdout.len(), did.stderr.len()), (512 * 1024, 512 * 1024));
+        assert!(did.stdout.starts_with("first\n") && did.stdout.ends_with("last\n"));
+    });
+}
+
+#[test]
+fn a_run_that_goes_on_is_followed_and_ended() {
+    everywhere(|machine, home| {
+        let slow = keep(home, "d-1", "echo begun; echo hm >&2; sleep 30; echo never");
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| machine.run(home, &slow));
+            let deadline = Instant::now() + Duration::from_secs(10);
+            loop {
+                assert!(Instant::now() < deadline, "it is not seen to run");
+                // Not before the folder is there: a look makes a run that has not begun impossible.
+                if runs(home) == 1
+                    && let Standing::Running { out, out_to: 6, err, err_to: 3 } = look(machine, home, &slow, 0, 0)
+                {
+                    assert_eq!((out.as_slice(), err.as_slice()), (&b"begun\n"[..], &b"hm\n"[..]));
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let Standing::Running { out, .. } = look(machine, home, &slow, 6, 3) else { panic!("it runs") };
+            assert!(out.is_empty(), "what is known is not told again");
+            machine.run(home, &End { id: "d-1".to_owned() }).unwrap();
+            let did = running.join().unwrap().unwrap().unwrap();
+            assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15));
+        });
+        assert!(matches!(look(machine, home, &slow, 0, 0), Standing::Ended(did) if did.exit_code == 143));
+    });
+}
+
+#[test]
+fn a_run_whose_shell_is_gone_is_lost() {
+    everywhere(|machine, home| {
+        let folder = home.join(".berth/runs/berth-run-e-1");
+        std::fs::create_dir_all(&folder).unwrap();
+        // A process that is there, and was born at another time.
+        std::fs::write(folder.join("pid"), format!("{} 1\n", std::process::id())).unwrap();
+        assert_eq!(look(machine, home, &keep(home, "e-1", "true"), 0, 0), Standing::Lost);
+    });
+}
+
+#[test]
+fn without_a_home_to_write_to_it_is_kept_elsewhere() {
+    everywhere(|machine, _| {
+        let id = format!("f-{}-{}", machine.name, std::process::id());
+        let home = Path::new("/dev/null");
+        let mut run = keep(Path::new("/"), &id, "echo fine");
+        assert_eq!(machine.run(home, &run).unwrap(), Some(ran("fine\n", "", 0)));
+        assert_eq!(look(machine, home, &run, 0, 0), Standing::Ended(ran("fine\n", "", 0)));
+        run.seen = vec![id.clone()];
+        run.id = format!("{id}-2");
+        machine.run(home, &run).unwrap();
+        assert!(!Path::new("/tmp").join(format!("berth-run-{id}")).exists());
+        std::fs::remove_dir_all(Path::new("/tmp").join(format!("berth-run-{id}-2"))).unwrap();
+    });
+}
+
+#[test]
+fn no_id_is_taken_for_anything_else() {
+    for id in ["", "a/b", "..", "a b", "$(id)", &"a".repeat(65)] {
+        let keep = keep(Path::new("/"), id, "true");
+        assert_eq!(berth_tools::Tool::script(&keep).unwrap_err().kind, ErrorKind::BadRequest, "{id}");
+    }
+}
