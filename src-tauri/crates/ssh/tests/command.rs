@@ -16,7 +16,7 @@ fn target(program: &str, arguments: &[&str], host_key: &Identity) -> SshTarget {
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
         },
         user: String::from_utf8(user).unwrap().trim().to_owned(),
-        identity: Identity::generate().unwrap(),
+        auth: Identity::generate().unwrap().into(),
         host_key: HostKeyCheck::Pinned(host_key.public()),
     }
 }
@@ -26,11 +26,12 @@ fn sshd(folder: &Path) -> SshTarget {
     let host_key = Identity::generate().unwrap();
     let config = folder.join("config");
     let mut target = target("/usr/sbin/sshd", &["-i", "-e", "-f", config.to_str().unwrap()], &host_key);
-    target.identity = Identity::generate().unwrap();
+    let identity = Identity::generate().unwrap();
+    target.auth = identity.clone().into();
     let key = folder.join("host_key");
     std::fs::write(&key, host_key.to_openssh().unwrap()).unwrap();
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    std::fs::write(folder.join("keys"), target.identity.public()).unwrap();
+    std::fs::write(folder.join("keys"), identity.public()).unwrap();
     let text = format!(
         "HostKey {0}/host_key\nAuthorizedKeysFile {0}/keys\nStrictModes no\nPidFile none\nUsePAM no\n",
         folder.display()

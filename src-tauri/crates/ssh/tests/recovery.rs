@@ -65,10 +65,10 @@ async fn a_machine_with_another_key_is_named_and_left_alone() {
 async fn a_key_that_is_refused_is_told() {
     let sshd = Sshd::start();
     let mut target = sshd.target.clone();
-    target.identity = Identity::generate().unwrap();
+    target.auth = Identity::generate().unwrap().into();
     let session = Session::new(target, SessionOptions::default());
     for _ in 0..3 {
-        assert!(matches!(run(&session, "true").await, Err(SshError::Refused)));
+        assert!(matches!(run(&session, "true").await, Err(SshError::Refused(_))));
     }
     session.close().await;
     assert!(matches!(run(&session, "true").await, Err(SshError::NotConnected { .. })));

@@ -48,7 +48,7 @@ impl Program {
 
     /// Why there is no connection: in the program's own words, where it has ended.
     pub(crate) async fn explain(mut self, error: SshError) -> SshError {
-        if matches!(error, SshError::HostKey { .. }) {
+        if error.is_final() {
             return error;
         }
         let Ok(Ok(status)) = tokio::time::timeout(LAST_WORDS, self.child.wait()).await else { return error };

@@ -20,7 +20,7 @@ use bytes::{Buf, BytesMut};
 use rand::Rng;
 
 /// The login environment, then a shell that reads its commands from us. Any login shell understands this line.
-pub(crate) const LOGIN: &str = r#"exec sh -c 'exec "${SHELL:-/bin/sh}" -l -c "exec sh"'"#;
+pub(crate) const LOGIN: &str = r#"exec env BERTH_LOGIN=yes sh -c 'exec "${SHELL:-/bin/sh}" -l -c "exec sh"'"#;
 /// A shell that reads its commands from us, where the login shell gave none.
 pub(crate) const PLAIN: &str = "exec sh";
 
@@ -50,7 +50,7 @@ _h() { _y=held; { _w=$_a _v=$_t _m=0
       if [ "$_p/fd/$_d" -ef "$_o/fd/1" ] || [ "$_p/fd/$_d" -ef "$_o/fd/8" ] || [ "$_p/fd/$_d" -ef "${_e:-/proc/-}" ]
       then _y=held; fi; done; fi; done; fi; } 2>/dev/null; }
 _o=/proc/$$ _g=; { _s "$_o" && _g=$_x; } 2>/dev/null
-echo MARK; export -p; echo "umask $(umask)"; echo MARK.; echo MARK >&8
+_k=${BERTH_LOGIN:-no}; unset BERTH_LOGIN; echo "$_k "MARK; export -p; echo "umask $(umask)"; echo MARK.; echo MARK >&8
 "#;
 
 /// The bootstrap, after the environment that is to stand. The mark is written in two halves, so that an echo of the line
@@ -71,6 +71,12 @@ pub(crate) fn environment<'a>(greeting: &'a [u8], mark: &str) -> Option<&'a [u8]
     let end = find(greeting, format!("{mark}.\n").as_bytes())?;
     let begin = find(greeting, format!("{mark}\n").as_bytes())? + mark.len() + 1;
     greeting.get(begin..end)
+}
+
+/// Whether the shell that answered was started by our line. Where a start-up file of the account's starts another shell
+/// in its place (`exec zsh`), no command that is asked for is ever run: that shell reads commands from its input.
+pub(crate) fn heeded(greeting: &[u8], mark: &str) -> bool {
+    find(greeting, format!("yes {mark}\n").as_bytes()).is_some()
 }
 
 /// A random word that nothing else prints.
@@ -123,10 +129,33 @@ pub(crate) fn encode(nonce: &str, script: &[u8], frame: Frame) -> Vec<u8> {
     text
 }
 
-/// A line for any login shell that runs a script with `sh`.
+/// A word of such a line has at most so many bytes: csh takes no longer ones.
+const WORD: usize = 960;
+
+/// A line for any login shell that runs a script with `sh`. Between quotes csh knows no line break, no shell of that
+/// family an exclamation mark, and fish some backslashes: so no word of it has any of these.
 pub(crate) fn command(script: &[u8]) -> Vec<u8> {
-    let mut command = b"exec sh -c ".to_vec();
-    quote_for_any(script, &mut command);
+    let mut command = br#"exec sh -c 'eval "$(IFS=; printf %b "$*")"' sh"#.to_vec();
+    let mut room = 0;
+    for &byte in script {
+        // A NUL cannot be in any script.
+        if byte == 0 {
+            continue;
+        }
+        if room < 5 {
+            command.extend_from_slice(if room == 0 && command.ends_with(b"sh") { b" '" } else { b"' '" });
+            room = WORD;
+        }
+        let plain = byte == b' ' || (byte.is_ascii_graphic() && !matches!(byte, b'\'' | b'\\' | b'!'));
+        if plain {
+            command.push(byte);
+            room -= 1;
+        } else {
+            command.extend_from_slice(format!("\\0{byte:03o}").as_bytes());
+            room -= 5;
+        }
+    }
+    command.extend_from_slice(if script.is_empty() { b" ''" } else { b"'" });
     command
 }
 
@@ -137,19 +166,6 @@ pub(crate) fn quote(bytes: &[u8], text: &mut Vec<u8>) {
         match byte {
             b'\'' => text.extend_from_slice(b"'\\''"),
             // A NUL cannot be in any script; it would end the word in some shells and vanish in others.
-            0 => {}
-            _ => text.push(byte),
-        }
-    }
-    text.push(b'\'');
-}
-
-/// The same, also for fish, in which a backslash within quotes is not always itself.
-fn quote_for_any(bytes: &[u8], text: &mut Vec<u8>) {
-    text.push(b'\'');
-    for &byte in bytes {
-        match byte {
-            b'\'' | b'\\' => text.extend_from_slice(&[b'\'', b'\\', byte, b'\'']),
             0 => {}
             _ => text.push(byte),
         }
@@ -304,9 +320,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_for_any_shell_has_no_backslash_within_quotes() {
-        let mut text = Vec::new();
-        quote_for_any(b"a'\\b", &mut text);
-        assert_eq!(text, b"'a'\\'''\\\\'b'");
+    fn a_command_has_nothing_that_some_shell_takes_for_its_own() {
+        let script: Vec<u8> = (1..=255).cycle().take(5_000).collect();
+        let command = command(&script);
+        let words = command.strip_prefix(br#"exec sh -c 'eval "$(IFS=; printf %b "$*")"' sh "#).unwrap();
+        assert!(words.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'!'));
+        for word in words.split(|byte| *byte == b'\'').filter(|word| *word != b" ") {
+            assert!(word.len() <= WORD + 5, "{}", word.len());
+        }
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(String::from_utf8(super::command(b"printf '%s!\\n' \"it's\"; exit 3")).unwrap())
+            .output()
+            .unwrap();
+        assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"it's!\n"[..], Some(3)));
     }
 }

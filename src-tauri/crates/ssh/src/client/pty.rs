@@ -7,7 +7,7 @@ use russh::{ChannelMsg, ChannelReadHalf};
 
 use super::channel::Writer;
 use super::error::SshError;
-use super::pool::Lane;
+use super::line::Lane;
 use super::session::Session;
 
 /// What terminal to open.
@@ -37,6 +37,7 @@ pub struct Pty {
 pub struct PtyReader {
     channel: ChannelReadHalf,
     exit_code: Option<i32>,
+    closed: bool,
 }
 
 /// The way into a terminal. With the last of its clones the terminal is closed.
@@ -55,7 +56,10 @@ impl Session {
             Some(command) => writer.exec(false, command).await?,
             None => writer.request_shell(false).await?,
         }
-        Ok(Pty { reader: PtyReader { channel: reader, exit_code: None }, writer: PtyWriter(Arc::new(writer)) })
+        Ok(Pty {
+            reader: PtyReader { channel: reader, exit_code: None, closed: false },
+            writer: PtyWriter(Arc::new(writer)),
+        })
     }
 }
 
@@ -66,10 +70,19 @@ impl PtyReader {
             match self.channel.wait().await? {
                 ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => return Some(data),
                 ChannelMsg::ExitStatus { exit_status } => self.exit_code = i32::try_from(exit_status).ok(),
-                ChannelMsg::Close => return None,
+                ChannelMsg::ExitSignal { .. } => self.closed = true,
+                ChannelMsg::Close => {
+                    self.closed = true;
+                    return None;
+                }
                 _ => {}
             }
         }
+    }
+
+    /// Whether it did not end, but the connection did.
+    pub fn is_lost(&self) -> bool {
+        !self.closed && self.exit_code.is_none()
     }
 
     /// Its exit code, once it ended and told one.

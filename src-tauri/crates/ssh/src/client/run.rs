@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::ChannelMsg;
 use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::capture::Capture;
+use super::capture::{Capture, Captured};
 use super::error::SshError;
 use super::frame::{Decoder, Part};
 use super::pool::Pool;
-use super::session::{RunOptions, RunOutput};
 use super::stop::kill_tree;
 use super::worker::Worker;
 
@@ -22,6 +23,53 @@ const STOPPED: Duration = Duration::from_secs(4);
 const AFTER: Duration = Duration::from_secs(1);
 /// A caller that leaves before the script said which process it is leaves somebody to wait so long for that.
 const HEADER: Duration = Duration::from_secs(10);
+
+/// How a script is run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// What it reads; nothing without it.
+    pub stdin: Option<Bytes>,
+    /// How many bytes of each stream are kept: the first and the last half.
+    pub output_limit: usize,
+    /// After this it is stopped with everything it started.
+    pub timeout: Option<Duration>,
+    /// Stops it with everything it started.
+    pub cancel: CancellationToken,
+    /// Is given its output as it comes; what does not fit is left out.
+    pub live: Option<mpsc::Sender<Bytes>>,
+    /// It is known to leave nothing behind that prints: its shell is used again without a look.
+    pub tidy: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            stdin: None,
+            output_limit: 1024 * 1024,
+            timeout: None,
+            cancel: CancellationToken::new(),
+            live: None,
+            tidy: false,
+        }
+    }
+}
+
+/// What a script did.
+#[derive(Debug, Clone)]
+pub struct RunOutput {
+    /// What it printed.
+    pub stdout: Captured,
+    /// What it printed to standard error.
+    pub stderr: Captured,
+    /// Its exit code; 128 + the signal's number.
+    pub exit_code: i32,
+    /// Whether its time ran out.
+    pub timed_out: bool,
+    /// Bytes sent.
+    pub bytes_in: u64,
+    /// Bytes that came back.
+    pub bytes_out: u64,
+}
 
 /// What is sent: a frame, and what the script reads.
 pub(super) struct Sent {
@@ -82,13 +130,21 @@ struct Running {
 
 impl Running {
     async fn follow(&mut self, sent: Sent, options: &RunOptions) -> End {
-        let Some(Worker { reader, writer, in_band, .. }) = self.worker.as_mut() else { return End::Lost };
+        let Some(worker) = self.worker.as_mut() else { return End::Lost };
+        let line = worker.line().clone();
+        let Worker { reader, writer, in_band, .. } = worker;
+        let mut ended = std::pin::pin!(line.ended());
         let told = &mut self.told;
         told.stderr_over = *in_band;
+        let begun = Notify::new();
         let sending = async {
             // A script that does not read to the end is no fault, and a broken connection is seen below.
-            let _ = writer.data_bytes(sent.frame).await;
+            if !sent.frame.is_empty() {
+                let _ = writer.data_bytes(sent.frame).await;
+            }
             if let Some(stdin) = sent.stdin {
+                // Not before the script is there to read it: it might be read by something else, and be run.
+                begun.notified().await;
                 let _ = writer.data_bytes(stdin).await;
                 let _ = writer.eof().await;
             }
@@ -101,6 +157,9 @@ impl Running {
                 Some(code) if told.stderr_over => return End::Whole(code),
                 Some(_) => until = until.or_else(|| Some(Instant::now() + AFTER)),
                 None => {}
+            }
+            if told.pid != 0 {
+                begun.notify_one();
             }
             if told.is_stopping() && told.pid != 0 && !told.killed {
                 told.killed = true;
@@ -117,6 +176,7 @@ impl Running {
                     Some(_) => {}
                 },
                 () = &mut sending => {}
+                () = &mut ended => break,
                 () = told.stop_asked(options) => until = Some(Instant::now() + STOPPED),
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
             }
@@ -128,7 +188,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let (Some(mut worker), Ok(runtime)) = (self.worker.take(), Handle::try_current()) else { return };
-        if self.told.killed || worker.connection().is_closed() {
+        if self.told.killed || worker.line().is_closed() {
             return;
         }
         let (pool, pid) = (self.pool.clone(), self.told.pid);

@@ -1,23 +1,22 @@
 //! A session: keeps a connection while it is wanted, and runs scripts over it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use super::capture::Captured;
-use super::channel::{self, Writer};
+use super::attempt::Attempt;
+use super::channel::{self, Reader, Writer};
 use super::connection::Connection;
-use super::error::SshError;
+use super::error::{SshError, lost};
 use super::frame::{self, Frame};
-use super::pool::{Lane, Pool, Slot};
-use super::run::{self, Sent};
+use super::line::{Lane, Slot};
+use super::link::{Link, SessionState};
+use super::run::{self, RunOptions, RunOutput, Sent};
 use super::stream::SshStream;
-use super::supervise::{Link, lost, supervise};
 use super::target::SshTarget;
 use super::worker::Worker;
 
@@ -44,99 +43,27 @@ impl Default for SessionOptions {
     }
 }
 
-/// How a session stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionState {
-    /// No connection is wanted.
-    Closed,
-    /// One is being made.
-    Connecting,
-    /// One stands.
-    Connected,
-    /// It was lost; the next try comes by itself, or where the machine refused us, when something is to be done again.
-    Reconnecting {
-        /// How many tries have failed since.
-        attempt: u32,
-        /// What the last one said.
-        reason: String,
-    },
-}
-
-/// How a script is run.
-#[derive(Debug, Clone)]
-pub struct RunOptions {
-    /// What it reads; nothing without it.
-    pub stdin: Option<Bytes>,
-    /// How many bytes of each stream are kept: the first and the last half.
-    pub output_limit: usize,
-    /// After this it is stopped with everything it started.
-    pub timeout: Option<Duration>,
-    /// Stops it with everything it started.
-    pub cancel: CancellationToken,
-    /// Is given its output as it comes; what does not fit is left out.
-    pub live: Option<mpsc::Sender<Bytes>>,
-    /// It is known to leave nothing behind that prints: its shell is used again without a look.
-    pub tidy: bool,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        Self {
-            stdin: None,
-            output_limit: 1024 * 1024,
-            timeout: None,
-            cancel: CancellationToken::new(),
-            live: None,
-            tidy: false,
-        }
-    }
-}
-
-/// What a script did.
-#[derive(Debug, Clone)]
-pub struct RunOutput {
-    /// What it printed.
-    pub stdout: Captured,
-    /// What it printed to standard error.
-    pub stderr: Captured,
-    /// Its exit code; 128 + the signal's number.
-    pub exit_code: i32,
-    /// Whether its time ran out.
-    pub timed_out: bool,
-    /// Bytes sent.
-    pub bytes_in: u64,
-    /// Bytes that came back.
-    pub bytes_out: u64,
-}
-
 /// One authenticated session to one machine. Clones are the same one; the last one's drop ends it.
 #[derive(Clone)]
 pub struct Session(Arc<Shared>);
 
 struct Shared {
-    inner: Arc<Inner>,
+    inner: Inner,
     supervisor: JoinHandle<()>,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         self.supervisor.abort();
-        self.inner.closing.cancel();
-        drop(self.inner.end());
+        self.inner.link.end();
     }
 }
 
-pub(super) struct Inner {
-    pub(super) target: SshTarget,
-    pub(super) options: SessionOptions,
-    pub(super) state: watch::Sender<SessionState>,
-    pub(super) link: watch::Sender<Link>,
-    pub(super) wanted: Notify,
-    pub(super) closing: CancellationToken,
-    pub(super) pool: Arc<Pool>,
+struct Inner {
+    link: Arc<Link>,
+    options: SessionOptions,
     /// One connection more at a time.
     growing: Mutex<()>,
-    in_band: AtomicBool,
     login: Mutex<Option<Login>>,
 }
 
@@ -150,26 +77,15 @@ struct Login {
 impl Session {
     /// A session that connects when it is first used. Must be called inside a Tokio runtime.
     pub fn new(target: SshTarget, options: SessionOptions) -> Self {
-        let closing = CancellationToken::new();
-        let inner = Arc::new(Inner {
-            target,
-            options,
-            state: watch::Sender::new(SessionState::Closed),
-            link: watch::Sender::new(Link::default()),
-            wanted: Notify::new(),
-            pool: Pool::new(closing.clone()),
-            closing,
-            growing: Mutex::new(()),
-            in_band: AtomicBool::new(false),
-            login: Mutex::new(None),
-        });
-        let supervisor = tokio::spawn(supervise(inner.clone()));
+        let link = Link::new(target, options.max_workers, options.idle);
+        let supervisor = tokio::spawn(link.clone().supervise());
+        let inner = Inner { link, options, growing: Mutex::new(()), login: Mutex::new(None) };
         Self(Arc::new(Shared { inner, supervisor }))
     }
 
     /// How it stands, now and from now on.
     pub fn state(&self) -> watch::Receiver<SessionState> {
-        self.0.inner.state.subscribe()
+        self.0.inner.link.state.subscribe()
     }
 
     /// Runs a script with `sh` in the login environment, and waits for it.
@@ -196,9 +112,9 @@ impl Session {
             () = options.cancel.cancelled() => return Err(SshError::Cancelled {}),
             ready = ready => ready?,
         };
-        let (output, rest) = run::run(&inner.pool, worker, sent, &options).await;
+        let (output, rest) = run::run(&inner.link.pool, worker, sent, &options).await;
         if let Some(rest) = rest.filter(|_| options.stdin.is_none()) {
-            inner.pool.rest(rest.worker, rest.free);
+            inner.link.pool.rest(rest.worker, rest.free);
         }
         output
     }
@@ -207,22 +123,24 @@ impl Session {
     pub async fn forward_tcp(&self, host: &str, port: u16) -> Result<SshStream, SshError> {
         let slot = self.0.inner.slot(Lane::Streams, None).await?;
         let host = host.to_owned();
-        channel::finish(async move {
-            let stream = slot.connection().tcp(&host, port).await?.into_stream();
+        let line = slot.line().clone();
+        let opening = channel::finish(async move {
+            let stream = slot.line().connection.tcp(&host, port).await?.into_stream();
             Ok(SshStream::new(stream, slot))
-        })
-        .await
+        });
+        line.lasting(opening).await
     }
 
     /// Connects to a Unix socket in the machine.
     pub async fn forward_unix(&self, path: &str) -> Result<SshStream, SshError> {
         let slot = self.0.inner.slot(Lane::Streams, None).await?;
         let path = path.to_owned();
-        channel::finish(async move {
-            let stream = slot.connection().unix(&path).await?.into_stream();
+        let line = slot.line().clone();
+        let opening = channel::finish(async move {
+            let stream = slot.line().connection.unix(&path).await?.into_stream();
             Ok(SshStream::new(stream, slot))
-        })
-        .await
+        });
+        line.lasting(opening).await
     }
 
     /// A channel of its own, away from those that actions use.
@@ -230,50 +148,51 @@ impl Session {
         let mut tries = 0;
         loop {
             let slot = self.0.inner.slot(lane, None).await?;
-            let again = slot.again();
-            match channel::open(slot).await {
-                Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if again.lower(&mut tries).await => {}
+            let line = slot.line().clone();
+            match line.lasting(channel::open(slot)).await {
+                Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if line.lower(&mut tries).await => {}
                 opened => return opened,
             }
         }
     }
 
+    /// A channel on which `sh` runs a script, with its own input and output.
+    pub(super) async fn script(&self, lane: Lane, script: &[u8]) -> Result<(Reader, Writer), SshError> {
+        let inner = &self.0.inner;
+        inner.known(None).await?;
+        channel::script(self.channel(lane).await?, script, &inner.link.pool.manner).await
+    }
+
     /// Ends it: what runs over it ends as if the connection had broken.
     pub async fn close(&self) {
-        let inner = &self.0.inner;
-        inner.closing.cancel();
-        for connection in inner.end() {
-            connection.close().await;
+        let link = &self.0.inner.link;
+        for line in link.end() {
+            line.connection.close().await;
         }
-        inner.state.send_replace(SessionState::Closed);
+        link.state.send_replace(SessionState::Closed);
     }
 }
 
 impl Inner {
-    fn end(&self) -> Vec<Arc<Connection>> {
-        self.link.send_modify(|link| link.connection = None);
-        self.pool.clear()
-    }
-
     /// The right to a channel; waits for one until `by`.
     async fn slot(&self, lane: Lane, by: Option<Instant>) -> Result<Slot, SshError> {
         let channels = self.options.max_workers.max(1);
         loop {
-            self.connected().await?;
-            let freed = self.pool.freed.notified();
-            if let Some(slot) = self.pool.take(lane, lane.fair(channels)) {
+            self.link.connected().await?;
+            let freed = self.link.pool.freed.notified();
+            if let Some(slot) = self.link.pool.take(lane, lane.fair(channels)) {
                 return Ok(slot);
             }
             if lane == Lane::Actions {
                 // A shell that only waits makes room.
-                self.pool.spare();
+                self.link.pool.spare();
             } else if self.grow(lane).await {
                 continue;
-            } else if let Some(slot) = self.pool.take(lane, lane.most(channels)) {
+            } else if let Some(slot) = self.link.pool.take(lane, lane.most(channels)) {
                 return Ok(slot);
-            } else if self.pool.connections(lane) == 0
+            } else if self.link.pool.connections(lane) == 0
                 // A machine that takes one connection only.
-                && let Some(slot) = self.pool.take(Lane::Actions, channels)
+                && let Some(slot) = self.link.pool.take(Lane::Actions, channels)
             {
                 return Ok(slot);
             }
@@ -291,21 +210,24 @@ impl Inner {
 
     /// Opens a connection more. Says whether there is one.
     async fn grow(&self, lane: Lane) -> bool {
-        let before = self.pool.connections(lane);
+        let before = self.link.pool.connections(lane);
         let _one = self.growing.lock().await;
-        let now = self.pool.connections(lane);
+        let now = self.link.pool.connections(lane);
         if now > before {
             return true;
         }
-        if now >= lane.connections(self.options.max_connections) || self.closing.is_cancelled() {
+        let enough = now >= lane.connections(self.options.max_connections) || self.link.alone.load(Relaxed);
+        if enough || self.link.closing.is_cancelled() {
             return false;
         }
-        match Connection::open(&self.target).await {
+        match Connection::open(&self.link.target, &Attempt::silent()).await {
             Ok(connection) => {
-                self.pool.add(lane, Arc::new(connection), lane.most(self.options.max_workers.max(1)), false);
+                self.link.pool.add(lane, connection, lane.most(self.options.max_workers.max(1)), false);
                 true
             }
             Err(error) => {
+                // A person is asked for the first connection only.
+                self.link.alone.fetch_or(error.is_final(), Relaxed);
                 tracing::warn!(%error, "another connection to the machine could not be made");
                 false
             }
@@ -317,13 +239,13 @@ impl Inner {
         let channels = self.options.max_workers.max(1);
         let mut tries = 0;
         loop {
-            self.connected().await?;
-            let freed = self.pool.freed.notified();
-            if let Some(worker) = self.pool.rested().await {
+            self.link.connected().await?;
+            let freed = self.link.pool.freed.notified();
+            if let Some(worker) = self.link.pool.rested().await {
                 return Ok(worker);
             }
-            let returning = self.pool.is_returning();
-            if !returning && let Some(slot) = self.pool.take(Lane::Actions, channels) {
+            let returning = self.link.pool.is_returning();
+            if !returning && let Some(slot) = self.link.pool.take(Lane::Actions, channels) {
                 if let Some(worker) = self.start(slot, &mut tries).await? {
                     return Ok(worker);
                 }
@@ -332,7 +254,7 @@ impl Inner {
             if tokio::time::timeout(PATIENCE, freed).await.is_ok() {
                 continue;
             }
-            match self.pool.take(Lane::Actions, channels) {
+            match self.link.pool.take(Lane::Actions, channels) {
                 Some(slot) => {
                     if let Some(worker) = self.start(slot, &mut tries).await? {
                         return Ok(worker);
@@ -349,24 +271,24 @@ impl Inner {
 
     /// A new resident shell; nothing where that has to be tried again.
     async fn start(&self, slot: Slot, tries: &mut u32) -> Result<Option<Worker>, SshError> {
-        let again = slot.again();
-        match self.boot(slot).await {
-            Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if again.lower(tries).await => Ok(None),
-            Err(_) if again.is_gone() => Ok(None),
+        let line = slot.line().clone();
+        match line.lasting(self.boot(slot)).await {
+            Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if line.lower(tries).await => Ok(None),
+            Err(_) if line.is_closed() => Ok(None),
             started => started.map(Some),
         }
     }
 
     /// The first logs in, as do those that come long after; the others get its environment.
     async fn boot(&self, slot: Slot) -> Result<Worker, SshError> {
-        let again = slot.again();
+        let line = slot.line().clone();
         let mut login = self.login.lock().await;
         let Some(known) = login.clone().filter(|known| known.at.elapsed() < LOGIN) else {
-            let (worker, environment) = match Worker::login(slot, &self.in_band).await {
+            let (worker, environment) = match Worker::login(slot, &self.link.pool.manner).await {
                 Err(SshError::NoShell(why)) => {
                     tracing::warn!(why, "the login shell does not answer; a plain one is tried");
-                    let slot = again.slot().ok_or_else(lost)?;
-                    (Worker::plain(slot, &self.in_band, b"").await?, Vec::new())
+                    let slot = line.again().ok_or_else(lost)?;
+                    (Worker::plain(slot, &self.link.pool.manner, b"").await?, Vec::new())
                 }
                 started => started?,
             };
@@ -374,24 +296,34 @@ impl Inner {
             return Ok(worker);
         };
         drop(login);
-        match Worker::plain(slot, &self.in_band, &known.environment).await {
+        match Worker::plain(slot, &self.link.pool.manner, &known.environment).await {
             Err(SshError::NoShell(why)) => {
                 tracing::warn!(why, "no shell can be started in the login environment; one logs in");
-                let slot = again.slot().ok_or_else(lost)?;
-                Ok(Worker::login(slot, &self.in_band).await?.0)
+                let slot = line.again().ok_or_else(lost)?;
+                Ok(Worker::login(slot, &self.link.pool.manner).await?.0)
             }
             started => started,
         }
     }
 
+    /// Sees to it that the machine's ways are known.
+    async fn known(&self, by: Option<Instant>) -> Result<(), SshError> {
+        if self.login.lock().await.is_none() {
+            let worker = self.worker(by).await?;
+            self.link.pool.rest(worker, true);
+        }
+        Ok(())
+    }
+
     /// A channel on which a command runs.
     async fn exec(&self, command: Vec<u8>, by: Option<Instant>) -> Result<Worker, SshError> {
+        self.known(by).await?;
         let mut tries = 0;
         loop {
             let slot = self.slot(Lane::Actions, by).await?;
-            let again = slot.again();
-            match Worker::exec(slot, &self.in_band, command.clone()).await {
-                Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if again.lower(&mut tries).await => {}
+            let line = slot.line().clone();
+            match line.lasting(Worker::exec(slot, &self.link.pool.manner, command.clone())).await {
+                Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) if line.lower(&mut tries).await => {}
                 started => return started,
             }
         }

@@ -32,10 +32,10 @@ t=$(echo $(tree "$root")); t=${t:-$root}; end -TERM "$t"
 pub(super) async fn kill_tree(pool: Arc<Pool>, root: u32) {
     let command = frame::command(format!("root={root}\n{STOP}").as_bytes());
     for _ in 0..TRIES {
-        for connection in pool.all() {
-            let Ok(channel) = connection.channel().await else { continue };
+        for line in pool.all() {
+            let Ok(channel) = line.connection.channel().await else { continue };
             let (mut reader, writer) = channel.split();
-            if writer.exec(false, command.clone()).await.is_ok() {
+            if pool.manner.begin(&writer, &command).await.is_ok() {
                 while !matches!(reader.wait().await, Some(ChannelMsg::Close) | None) {}
                 let _ = writer.close().await;
                 return;

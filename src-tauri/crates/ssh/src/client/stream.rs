@@ -8,7 +8,7 @@ use russh::ChannelStream;
 use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::pool::Slot;
+use super::line::Slot;
 
 /// A stream through the machine. Dropped, it is closed.
 pub struct SshStream {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use russh::keys::{Algorithm, PrivateKey, decode_secret_key};
+use zeroize::Zeroizing;
+
+use super::keys::Kept;
 
 /// A machine, and how to be let in.
 #[derive(Debug, Clone)]
@@ -13,10 +16,91 @@ pub struct SshTarget {
     pub endpoint: Endpoint,
     /// The user to be.
     pub user: String,
-    /// The key to be known by.
-    pub identity: Identity,
+    /// How to be let in.
+    pub auth: Auth,
     /// How to know that it is the right machine.
     pub host_key: HostKeyCheck,
+}
+
+/// How to be let in.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// By this key, and nothing else.
+    Key(Identity),
+    /// By what a person has.
+    Person(Arc<Credentials>),
+}
+
+impl From<Identity> for Auth {
+    fn from(identity: Identity) -> Self {
+        Self::Key(identity)
+    }
+}
+
+/// What a person may be let in by, in the order that it is tried: keys of the agent, keys in files, what the machine
+/// asks, a password.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// What the person calls the machine, for questions and errors; without it that is its host.
+    pub called: Option<String>,
+    /// Private keys. `<file>-cert.pub` beside one is its certificate.
+    pub key_files: Vec<PathBuf>,
+    /// More certificates of those keys.
+    pub certificates: Vec<PathBuf>,
+    /// The agent's socket; a named pipe on Windows. None is asked without it.
+    pub agent: Option<PathBuf>,
+    /// Of the agent's keys only those that are also among the files.
+    pub identities_only: bool,
+    /// Asked for what only a person knows; without one nothing is tried that needs it.
+    pub asker: Option<Arc<dyn Asker>>,
+    /// What was said before: nothing at first. Clones share it.
+    pub kept: Kept,
+}
+
+/// Asks a person.
+pub trait Asker: std::fmt::Debug + Send + Sync {
+    /// One answer for each thing that is asked (for [`Question::HostKey`] any number means yes); `None` where the
+    /// person does not want to, and then nothing is asked again.
+    fn ask(&self, question: Question) -> futures::future::BoxFuture<'_, Option<Vec<Zeroizing<String>>>>;
+}
+
+/// What only a person can answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Whether a machine that was never seen is the right one.
+    HostKey {
+        /// As it is written into the file of known hosts: `host`, or `[host]:port`.
+        host: String,
+        /// The kind of its key, such as `ssh-ed25519`.
+        algorithm: String,
+        /// The key's fingerprint: `SHA256:…`.
+        fingerprint: String,
+    },
+    /// The password of an account.
+    Password {
+        /// Whose.
+        user: String,
+        /// Where.
+        host: String,
+        /// Whether the one before was refused.
+        again: bool,
+    },
+    /// What a private key is encrypted with.
+    Passphrase {
+        /// The key's file.
+        file: PathBuf,
+        /// Whether the one before was wrong.
+        again: bool,
+    },
+    /// What the machine asks in its own words.
+    Prompts {
+        /// The machine's title for it.
+        title: String,
+        /// What it says before.
+        instructions: String,
+        /// What it asks, and whether the answer may be seen while it is typed.
+        prompts: Vec<(String, bool)>,
+    },
 }
 
 /// Where an SSH server listens.
@@ -27,6 +111,15 @@ pub enum Endpoint {
     /// A TCP port.
     Tcp {
         /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A TCP port that another machine reaches: OpenSSH's `ProxyJump`.
+    Jump {
+        /// That machine.
+        through: Box<SshTarget>,
+        /// Name or address, as it knows it.
         host: String,
         /// Port.
         port: u16,
@@ -80,9 +173,26 @@ impl Identity {
     }
 }
 
+/// The files of known hosts in which a machine is looked for.
+#[derive(Debug, Clone)]
+pub struct KnownHosts {
+    /// Its name there: its `HostKeyAlias`, else its host name or address.
+    pub host: String,
+    /// Its port; other than 22 it is part of the name. `None` for an alias.
+    pub port: Option<u16>,
+    /// Files that are read, such as OpenSSH's own.
+    pub files: Vec<PathBuf>,
+    /// Our own file: read too, and what a person has said yes to is written into it.
+    pub own: PathBuf,
+    /// Asked about a machine that is in none of them; without one it is refused.
+    pub asker: Option<Arc<dyn Asker>>,
+}
+
 /// How to know that it is the right machine.
 #[derive(Debug, Clone)]
 pub enum HostKeyCheck {
     /// It shows exactly this key: `ssh-ed25519 AAAA…`.
     Pinned(String),
+    /// It shows a key that files of known hosts have for it; where they have none, a person is asked.
+    Known(Arc<KnownHosts>),
 }

@@ -1,12 +1,12 @@
 //! Files, up and down, over a connection of their own. `cat` is everywhere; SFTP is not.
 
-use russh::{ChannelMsg, ChannelReadHalf};
+use russh::ChannelMsg;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::channel::Writer;
+use super::channel::{Reader, Writer};
 use super::error::SshError;
 use super::frame;
-use super::pool::Lane;
+use super::line::Lane;
 use super::session::Session;
 
 /// How much is read at once.
@@ -31,10 +31,10 @@ if [ -e "$t" ]; then cp --attributes-only -p -- "$t" "$m" 2>/dev/null || cp -p -
 
 /// How the machine's side of a transfer ended.
 #[derive(Default)]
-struct Ended {
-    said: Vec<u8>,
+pub(super) struct Ended {
+    pub(super) said: Vec<u8>,
     complaint: Vec<u8>,
-    exit: Option<u32>,
+    pub(super) exit: Option<u32>,
 }
 
 impl Session {
@@ -127,10 +127,9 @@ impl Session {
         if ended.exit == Some(0) { Ok(received) } else { Err(SshError::Transfer(ended.why())) }
     }
 
-    async fn open(&self, script: &[u8]) -> Result<(ChannelReadHalf, Writer), SshError> {
-        let (reader, writer) = self.channel(Lane::Transfers).await?;
-        writer.exec(false, frame::command(script)).await?;
-        Ok((reader, writer))
+    /// A channel on which `sh` runs a script, with its own input and output.
+    pub(super) async fn open(&self, script: &[u8]) -> Result<(Reader, Writer), SshError> {
+        self.script(Lane::Transfers, script).await
     }
 }
 
@@ -140,19 +139,29 @@ enum Failed {
     Broken,
 }
 
-async fn ended(reader: &mut ChannelReadHalf) -> Ended {
+async fn ended(reader: &mut Reader) -> Ended {
     let mut ended = Ended::default();
-    while let Some(message) = reader.wait().await {
-        if ended.take(message) {
-            break;
-        }
-    }
+    ended.follow(reader).await;
     ended
 }
 
 impl Ended {
+    /// Reads to the end.
+    pub(super) async fn follow(&mut self, reader: &mut Reader) {
+        while let Some(message) = reader.wait().await {
+            if self.take(message) {
+                break;
+            }
+        }
+    }
+
+    /// What is to be told of an end that was no success: whether it may be tried again is the caller's to see.
+    pub(super) fn error(&self) -> SshError {
+        if self.exit.is_none() { SshError::TransferCut {} } else { SshError::Transfer(self.why()) }
+    }
+
     /// Says whether that was the last.
-    fn take(&mut self, message: ChannelMsg) -> bool {
+    pub(super) fn take(&mut self, message: ChannelMsg) -> bool {
         let keep = |kept: &mut Vec<u8>, data: &[u8]| {
             let room = COMPLAINT.saturating_sub(kept.len());
             kept.extend_from_slice(&data[..data.len().min(room)]);
@@ -167,7 +176,7 @@ impl Ended {
         false
     }
 
-    fn why(&self) -> String {
+    pub(super) fn why(&self) -> String {
         let said = String::from_utf8_lossy(&self.complaint).trim().trim_end_matches('.').to_owned();
         match self.exit {
             _ if !said.is_empty() => said,

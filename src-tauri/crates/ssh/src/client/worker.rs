@@ -1,7 +1,6 @@
 //! One resident shell.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,11 +8,10 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::time::timeout;
 
 use super::channel::{self, Writer};
-use super::connection::Connection;
-use super::error::SshError;
+use super::error::{SshError, lost};
 use super::frame;
-use super::pool::Slot;
-use super::supervise::lost;
+use super::line::{Line, Slot};
+use super::manner::Manner;
 
 /// How long a login shell may take until it answers.
 const READY: Duration = Duration::from_secs(30);
@@ -32,65 +30,63 @@ pub(crate) struct Worker {
     pub(crate) writer: Writer,
     /// Whether standard error comes within standard output, as this server brings none.
     pub(crate) in_band: bool,
-    connection: Arc<Connection>,
+    line: Arc<Line>,
 }
 
 impl Worker {
     /// A resident shell in the login environment, and that environment.
-    pub(crate) async fn login(slot: Slot, in_band: &AtomicBool) -> Result<(Self, Vec<u8>), SshError> {
-        Self::boot(slot, in_band, frame::LOGIN, b"").await
+    pub(crate) async fn login(slot: Slot, manner: &Manner) -> Result<(Self, Vec<u8>), SshError> {
+        Self::boot(slot, manner, frame::LOGIN, b"").await
     }
 
     /// A resident shell in this environment: without the time that a login takes.
-    pub(crate) async fn plain(slot: Slot, in_band: &AtomicBool, environment: &[u8]) -> Result<Self, SshError> {
-        Ok(Self::boot(slot, in_band, frame::PLAIN, environment).await?.0)
+    pub(crate) async fn plain(slot: Slot, manner: &Manner, environment: &[u8]) -> Result<Self, SshError> {
+        Ok(Self::boot(slot, manner, frame::PLAIN, environment).await?.0)
     }
 
     /// A channel on which one command runs.
-    pub(crate) async fn exec(slot: Slot, in_band: &AtomicBool, command: Vec<u8>) -> Result<Self, SshError> {
-        let connection = slot.connection().clone();
+    pub(crate) async fn exec(slot: Slot, manner: &Manner, command: Vec<u8>) -> Result<Self, SshError> {
+        let line = slot.line().clone();
         let (reader, writer) = channel::open(slot).await?;
-        writer.exec(false, command).await?;
-        Ok(Self { reader, writer, in_band: in_band.load(Ordering::Relaxed), connection })
+        manner.begin(&writer, &command).await?;
+        Ok(Self { reader, writer, in_band: manner.in_band(), line })
     }
 
-    pub(crate) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+    pub(crate) fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
-    async fn boot(
-        slot: Slot,
-        in_band: &AtomicBool,
-        command: &str,
-        environment: &[u8],
-    ) -> Result<(Self, Vec<u8>), SshError> {
-        let connection = slot.connection().clone();
+    async fn boot(slot: Slot, manner: &Manner, command: &str, environment: &[u8]) -> Result<(Self, Vec<u8>), SshError> {
+        let line = slot.line().clone();
         let (reader, writer) = channel::open(slot).await?;
-        let mut worker = Self { reader, writer, in_band: in_band.load(Ordering::Relaxed), connection };
+        let mut worker = Self { reader, writer, in_band: manner.in_band(), line };
         let mark = frame::nonce();
         worker.writer.exec(false, command).await?;
         worker.writer.data_bytes(Bytes::from(frame::bootstrap(&mark, environment))).await?;
         let mut stderr = Vec::new();
-        let environment = match timeout(READY, worker.ready(&mark, &mut stderr)).await {
-            Ok(Err(_)) if worker.connection.is_closed() => return Err(lost()),
+        let (environment, heeded) = match timeout(READY, worker.ready(&mark, &mut stderr)).await {
+            Ok(Err(_)) if worker.line.is_closed() => return Err(lost()),
             Ok(result) => result?,
             Err(_) => return Err(SshError::NoShell(format!("nothing within {} s", READY.as_secs()))),
         };
         if !worker.in_band && timeout(STDERR, worker.heard(mark.as_bytes(), stderr)).await.is_err() {
             worker.in_band = true;
-            in_band.store(true, Ordering::Relaxed);
+            manner.is_in_band();
+        }
+        if command == frame::LOGIN && !heeded {
+            manner.is_headstrong();
         }
         Ok((worker, environment))
     }
 
-    async fn ready(&mut self, mark: &str, stderr: &mut Vec<u8>) -> Result<Vec<u8>, SshError> {
+    async fn ready(&mut self, mark: &str, stderr: &mut Vec<u8>) -> Result<(Vec<u8>, bool), SshError> {
         let mut greeting = Vec::new();
         loop {
             match self.reader.wait().await {
                 Some(ChannelMsg::Data { data }) => {
                     greeting.extend_from_slice(&data);
                     if let Some(environment) = frame::environment(&greeting, mark) {
-                        return Ok(environment.to_vec());
+                        return Ok((environment.to_vec(), frame::heeded(&greeting, mark)));
                     }
                 }
                 Some(ChannelMsg::ExtendedData { data, .. }) => stderr.extend_from_slice(&data),

@@ -17,6 +17,12 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+/// `POSIX_SPAWN_SETSID`; of Apple's, from its <spawn.h>, the libc crate does not tell.
+#[cfg(not(target_os = "macos"))]
+const SETSID: libc::c_short = libc::POSIX_SPAWN_SETSID;
+#[cfg(target_os = "macos")]
+const SETSID: libc::c_short = 0x0400;
+
 /// The table of running children. Cheap to clone; all clones are the same table.
 #[derive(Clone)]
 pub struct Children {
@@ -71,7 +77,7 @@ impl Children {
     pub(super) fn spawn(&self, program: Program<'_>) -> io::Result<Child> {
         let mut attributes = PosixSpawnAttr::init()?;
         attributes.set_flags(
-            PosixSpawnFlags::from_bits_retain(libc::POSIX_SPAWN_SETSID.into())
+            PosixSpawnFlags::from_bits_retain(SETSID.into())
                 | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF
                 | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
         )?;

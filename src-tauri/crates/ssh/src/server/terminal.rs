@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::pty::{PtyMaster, grantpt, posix_openpt, unlockpt};
 use nix::sys::termios::{
     ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices as Character, Termios,
     tcgetattr, tcsetattr,
@@ -13,6 +13,19 @@ use nix::sys::termios::{
 use russh::Pty;
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::net::unix::pipe;
+
+/// The path of a terminal's device.
+#[cfg(target_os = "linux")]
+fn device(master: &PtyMaster) -> io::Result<PathBuf> {
+    Ok(nix::pty::ptsname_r(master)?.into())
+}
+
+/// The path of a terminal's device.
+#[cfg(not(target_os = "linux"))]
+fn device(master: &PtyMaster) -> io::Result<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    Ok(std::ffi::OsString::from_vec(rustix::pty::ptsname(master, Vec::new())?.into_bytes()).into())
+}
 
 /// The size of a terminal as SSH tells it.
 #[derive(Clone, Copy)]
@@ -34,7 +47,7 @@ impl Terminal {
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         grantpt(&master)?;
         unlockpt(&master)?;
-        let device = ptsname_r(&master)?.into();
+        let device = device(&master)?;
         let mut attributes = tcgetattr(&master)?;
         for (mode, value) in modes {
             apply(&mut attributes, *mode, *value);

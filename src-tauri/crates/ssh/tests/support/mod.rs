@@ -15,6 +15,8 @@ use berth_ssh::{
 };
 use tempfile::TempDir;
 
+pub mod person;
+
 pub struct Sshd {
     child: Option<Child>,
     pub dir: TempDir,
@@ -36,16 +38,18 @@ impl Sshd {
         fs::set_permissions(at.join("host_key"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(at.join("keys"), identity.public()).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Of several such lines the first counts.
+        let home = if lines.contains("SetEnv") { "" } else { "SetEnv HOME={dir}\n" };
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {{dir}}/host_key\nAuthorizedKeysFile {{dir}}/keys\n\
-             SetEnv HOME={{dir}}\nStrictModes no\nPidFile none\nUsePAM no\nMaxStartups 100\nLogLevel ERROR\n{lines}\n"
+             {home}StrictModes no\nPidFile none\nUsePAM no\nMaxStartups 100\nLogLevel ERROR\n{lines}\n"
         );
         fs::write(at.join("config"), config.replace("{dir}", &at.display().to_string())).unwrap();
         let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
         let target = SshTarget {
             endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port },
             user: user.trim().to_owned(),
-            identity,
+            auth: identity.into(),
             host_key: HostKeyCheck::Pinned(host.public()),
         };
         let mut sshd = Self { child: None, dir, port, target };
@@ -75,6 +79,12 @@ impl Sshd {
     /// Breaks the connections; the server stays.
     pub fn cut(&self) {
         kill(&self.connections());
+    }
+
+    /// Breaks the connections when it is called, from wherever that is.
+    pub fn cutter(&self) -> impl Fn() + Send + Sync + 'static {
+        let server = self.child.as_ref().unwrap().id();
+        move || kill(&children(server))
     }
 
     /// The processes that serve a connection each.

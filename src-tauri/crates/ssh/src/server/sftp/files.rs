@@ -9,11 +9,12 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, open, renameat2};
+use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::sys::statvfs::{Statvfs, fstatvfs, statvfs};
 use russh_sftp::extensions::{self, LimitsExtension};
 use russh_sftp::protocol::{Attrs, ExtendedReply, FileAttributes, Handle, OpenFlags, Packet, StatusCode, Version};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::attributes::{self, Subject};
 use super::reply::{self, Refusal};
@@ -292,9 +293,9 @@ fn open_flags(flags: OpenFlags) -> OFlag {
 
 /// The protocol's own rename, other than OpenSSH's extension, replaces nothing.
 fn rename_to_new(old: &Path, new: &Path) -> io::Result<()> {
-    match renameat2(AT_FDCWD, old, AT_FDCWD, new, RenameFlags::RENAME_NOREPLACE) {
+    match renameat_with(CWD, old, CWD, new, RenameFlags::NOREPLACE) {
         // A file system that cannot promise it.
-        Err(nix::errno::Errno::EINVAL) if fs::symlink_metadata(new).is_err() => fs::rename(old, new),
+        Err(rustix::io::Errno::INVAL) if fs::symlink_metadata(new).is_err() => fs::rename(old, new),
         other => Ok(other?),
     }
 }

@@ -1,0 +1,307 @@
+//! One big file, which goes on from where it was cut.
+//!
+//! What has arrived is kept under a name that is the same at each try. It is gone on with only where its checksum is
+//! that of the beginning of the source: by content, so that no clock and no record has to be trusted.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use russh::ChannelMsg;
+
+use super::outcome::TreeOptions;
+use super::pipe::{self, CHUNK};
+use super::sum::cksum;
+use super::walk::Item;
+use crate::client::error::SshError;
+use crate::client::frame;
+use crate::client::session::Session;
+use crate::client::transfer::Ended;
+
+/// A file from this size on goes by itself, so that it need not begin anew when it is cut.
+pub(super) const BIG: u64 = 16 * 1024 * 1024;
+/// The longest first line: two numbers and a word.
+const LINE: usize = 200;
+
+/// Takes `$s`: the hidden folder, `$m`: what has arrived, `$t`: where it goes. The first line in says what to do.
+const UP: &str = r#"LC_ALL=C; export LC_ALL
+fail() { echo "$1" >&2; exit 1; }
+(umask 077; mkdir -p -- "$s") && mkdir -p -- "${t%/*}" || exit 1
+n=0 c=; if [ -f "$m" ] && [ ! -L "$m" ]; then n=$(wc -c <"$m") c=$(cksum <"$m" 2>/dev/null); n=$((n)); fi
+echo "$n $c"; read -r w || exit 1
+if [ "$w" != keep ]; then rm -rf -- "$m"; : >"$m" || exit 1; fi
+cat >>"$m" || exit 1
+"#;
+
+/// The name under which what has arrived of a file is kept, whatever its own is.
+pub(super) fn part(id: &str, name: &[u8]) -> String {
+    // FNV-1a: the same in each version of this program.
+    let hash = name
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!(".berth-{id}-{hash:016x}")
+}
+
+impl Session {
+    /// Sends one into the hidden folder `hidden`, to the place that it has in the tree there.
+    pub(super) async fn send_big(
+        &self,
+        item: &Item,
+        hidden: &[u8],
+        options: &TreeOptions,
+        done: &AtomicU64,
+        tell: impl Fn(),
+    ) -> Result<(), SshError> {
+        let (size, before) = (item.size(), done.load(Ordering::Relaxed));
+        let mut script = Vec::new();
+        let to = [hidden, b"/", super::pack::TREE.as_bytes(), b"/", &item.name].concat();
+        let kept = [hidden, b"/", part(&options.id, &item.name).as_bytes()].concat();
+        for (name, value) in [(b"s=", hidden), (b"t=", &to[..]), (b"m=", &kept[..])] {
+            script.extend_from_slice(name);
+            frame::quote(value, &mut script);
+            script.push(b'\n');
+        }
+        script.extend_from_slice(UP.as_bytes());
+        let end = format!(
+            "[ \"$(wc -c <\"$m\")\" -eq {size} ] || fail 'only a part of it arrived'\n\
+             chmod {:o} \"$m\" && TZ=UTC0 touch -t {} \"$m\" && mv -f -- \"$m\" \"$t\" && echo kept\n",
+            item.mode,
+            stamp(item.mtime),
+        );
+        script.extend_from_slice(end.as_bytes());
+
+        let (mut reader, writer) = self.open(&script).await?;
+        let mut ended = Ended::default();
+        // Whether what is there is the beginning of this: only then is it worth the wait for an answer.
+        let mut from = 0;
+        if options.resume {
+            while !ended.said.contains(&b'\n') {
+                let Some(message) = reader.wait().await else { return Err(ended.error()) };
+                if ended.take(message) {
+                    return Err(ended.error());
+                }
+            }
+            let told = String::from_utf8_lossy(&ended.said).trim().to_owned();
+            from = self.known(item, &told, options).await?;
+        }
+        let (sink, chunks) = pipe::outward();
+        let at = item.at.clone();
+        let reading = tokio::task::spawn_blocking(move || -> io::Result<()> {
+            let (mut file, mut sink) = (File::open(at)?, sink);
+            file.seek(SeekFrom::Start(from))?;
+            sink.write_all(if from > 0 { b"keep\n" } else { b"anew\n" })?;
+            sink.flush()?;
+            let sent = io::copy(&mut (&mut file).take(size - from), &mut sink)?;
+            if sent != size - from {
+                return Err(io::Error::other("it became shorter while it was being sent"));
+            }
+            sink.flush()
+        });
+        let writer = &writer;
+        let tell = &tell;
+        let sending = async move {
+            let mut sent = from;
+            let mut first = true;
+            let mut chunks = chunks;
+            while let Some(bytes) = chunks.recv().await {
+                let length = bytes.len() as u64;
+                if writer.data_bytes(bytes).await.is_err() {
+                    return;
+                }
+                sent += if std::mem::take(&mut first) { 0 } else { length };
+                done.store(before + sent, Ordering::Relaxed);
+                tell();
+            }
+        };
+        {
+            let ending = ended.follow(&mut reader);
+            tokio::pin!(sending, ending);
+            // A machine that refuses says so at once: what is left of the file need not be sent.
+            let over = tokio::select! {
+                biased;
+                () = &mut ending => true,
+                () = &mut sending => false,
+            };
+            if !over {
+                match reading.await {
+                    Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        return Err(SshError::Transfer(format!("{} could not be read: {error}", item.at.display())));
+                    }
+                    Ok(Ok(())) => drop(writer.eof().await),
+                    _ => {}
+                }
+                ending.await;
+            }
+        }
+        if ended.said.ends_with(b"kept\n") {
+            done.store(before + size, Ordering::Relaxed);
+            return Ok(());
+        }
+        Err(ended.error())
+    }
+
+    /// How much of the file the machine has, by what it told.
+    async fn known(&self, item: &Item, told: &str, options: &TreeOptions) -> Result<u64, SshError> {
+        let Some((length, sum)) = told.split_once(' ') else { return Ok(0) };
+        let length = length.parse().unwrap_or(0);
+        if length == 0 || length > item.size() {
+            return Ok(0);
+        }
+        let (at, cancel) = (item.at.clone(), options.cancel.clone());
+        let ours = blocking(move || cksum(File::open(at)?, length, &cancel)).await?;
+        Ok(if ours.is_some_and(|ours| ours == sum) { length } else { 0 })
+    }
+
+    /// Fetches one into `kept`, from where an earlier try left it.
+    pub(super) async fn fetch_big(
+        &self,
+        path: &[u8],
+        kept: &Path,
+        options: &TreeOptions,
+        done: &AtomicU64,
+        tell: impl Fn(),
+    ) -> Result<(), SshError> {
+        let before = done.load(Ordering::Relaxed);
+        let (at, cancel) = (kept.to_owned(), options.cancel.clone());
+        let known = blocking(move || {
+            let about = match fs::symlink_metadata(&at) {
+                Ok(about) if about.is_file() && about.len() > 0 => about,
+                _ => return Ok(None),
+            };
+            Ok(cksum(File::open(at)?, about.len(), &cancel)?.map(|sum| (about.len(), sum)))
+        })
+        .await?;
+        let mut script = b"LC_ALL=C; export LC_ALL; p=".to_vec();
+        frame::quote(path, &mut script);
+        if let Some((length, sum)) = &known {
+            let same = format!(
+                "\nif [ \"$(head -c {length} -- \"$p\" | cksum)\" = '{sum}' ]; then echo same; exec tail -c +{} -- \"$p\"; fi",
+                length + 1
+            );
+            script.extend_from_slice(same.as_bytes());
+        }
+        script.extend_from_slice(b"\necho anew; exec cat -- \"$p\"\n");
+        let (mut reader, _writer) = self.open(&script).await?;
+        let (sender, source) = pipe::inward();
+        let (at, length) = (kept.to_owned(), known.map_or(0, |(length, _)| length));
+        let writing = tokio::task::spawn_blocking(move || keep(&at, source));
+        let (mut ended, mut line, mut received) = (Ended::default(), Some(Vec::new()), 0);
+        while let Some(message) = reader.wait().await {
+            let ChannelMsg::Data { data } = message else {
+                if ended.take(message) {
+                    break;
+                }
+                continue;
+            };
+            let mut bytes = Bytes::copy_from_slice(&data);
+            if let Some(mut first) = line.take() {
+                first.extend_from_slice(&bytes);
+                let Some(end) = first.iter().take(LINE).position(|byte| *byte == b'\n') else {
+                    if first.len() >= LINE {
+                        return Err(SshError::Transfer("the machine’s answer makes no sense".to_owned()));
+                    }
+                    line = Some(first);
+                    continue;
+                };
+                let rest = first.split_off(end + 1);
+                received = if first == b"same\n" { length } else { 0 };
+                // The thread is told the same by the first byte.
+                let mark: &'static [u8] = if received > 0 { b"+" } else { b"-" };
+                if sender.send(Bytes::from_static(mark)).await.is_err() {
+                    break;
+                }
+                bytes = Bytes::from(rest);
+            }
+            received += bytes.len() as u64;
+            done.store(before + received, Ordering::Relaxed);
+            tell();
+            if !bytes.is_empty() && sender.send(bytes).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        match writing.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(SshError::Transfer(format!("what came could not be written: {error}"))),
+            Err(_) => return Err(SshError::Transfer("what came could not be written".to_owned())),
+        }
+        if ended.exit != Some(0) {
+            return Err(ended.error());
+        }
+        let at = kept.to_owned();
+        let length = blocking(move || Ok(fs::symlink_metadata(at)?.len())).await?;
+        if length == received {
+            return Ok(());
+        }
+        // Somebody else wrote into it. The next try sees that by the checksum.
+        Err(SshError::Transfer(format!("what came has {received} bytes, and what was kept of it {length}")))
+    }
+}
+
+/// Writes what comes, from the beginning or at the end of what is there, as the first byte says.
+fn keep(at: &Path, mut source: pipe::Source) -> io::Result<()> {
+    let mut first = [0];
+    if source.read(&mut first)? == 0 {
+        return Ok(());
+    }
+    let mut file = if first == *b"+" { OpenOptions::new().append(true).open(at)? } else { fresh(at)? };
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match source.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => file.write_all(&buffer[..read])?,
+        }
+    }
+}
+
+/// A new file in place of what was kept there; through no link.
+pub(super) fn fresh(at: &Path) -> io::Result<File> {
+    match fs::remove_file(at) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(at)
+}
+
+/// Runs what blocks.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, SshError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| SshError::Transfer(error.to_string())),
+        Err(_) => Err(SshError::Cancelled {}),
+    }
+}
+
+/// A time as `touch -t` takes it: CCYYMMDDhhmm.SS, of the proleptic Gregorian calendar.
+pub(super) fn stamp(seconds: u64) -> String {
+    // The last second that has four digits of a year.
+    let seconds = seconds.min(253_402_300_799);
+    let (days, clock) = (seconds / 86_400, seconds % 86_400);
+    // Counted from the 1st of March 0000, so that the leap day is a year's last.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}{month:02}{day:02}{:02}{:02}.{:02}", clock / 3_600, clock / 60 % 60, clock % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        assert_eq!(stamp(0), "197001010000.00");
+        assert_eq!(stamp(951_782_399), "200002282359.59");
+        assert_eq!(stamp(951_782_400), "200002290000.00");
+        assert_eq!(stamp(1_735_689_599), "202412312359.59");
+        assert_eq!(stamp(u64::MAX), "999912312359.59");
+    }
+}
