@@ -23,6 +23,17 @@ pub enum ProviderError {
         /// Where it was looked for.
         looked_for: PathBuf,
     },
+    /// What is no address of a machine.
+    #[error("\"{address}\" is no address of a machine: {source}")]
+    Address {
+        /// What it is said to be.
+        address: String,
+        /// What is wrong with it.
+        source: berth_ssh::BadAddress,
+    },
+    /// What the person's SSH configuration says of the machine cannot be used.
+    #[error("{0}")]
+    Reach(#[source] berth_ssh::SshError),
     /// An id that cannot name a folder.
     #[error("\"{0}\" is not the id of a sandbox.")]
     BadId(String),
@@ -98,7 +109,7 @@ impl From<ProviderError> for RpcError {
     fn from(error: ProviderError) -> Self {
         let code = match error {
             ProviderError::NoIsolation { .. } => ErrorCode::NoIsolation,
-            ProviderError::BadId(_) => ErrorCode::BadRequest,
+            ProviderError::BadId(_) | ProviderError::Address { .. } => ErrorCode::BadRequest,
             _ => ErrorCode::Failed,
         };
         let rpc = Self::from_error(code, &error);

@@ -1,8 +1,8 @@
 //! Turns the wish for a sandbox into a machine reached by SSH.
 //!
 //! A provider makes, finds, puts to sleep and takes away machines, and says how to reach them; what is done in them
-//! goes over SSH and is none of its business. Today there is one: [`Local`], this computer. The trait comes with the
-//! second.
+//! goes over SSH and is none of its business. There are [`Local`], this computer, and [`OwnMachine`], a machine of the
+//! person's own.
 
 #[cfg(unix)]
 pub mod egress;
@@ -13,6 +13,7 @@ mod files;
 mod layout;
 #[cfg(target_os = "linux")]
 mod local;
+mod own_machine;
 #[cfg(unix)]
 mod remove;
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "a part is for Linux only"))]
@@ -27,10 +28,12 @@ use std::path::PathBuf;
 
 use berth_model::{ChannelId, NetworkMode};
 use berth_ssh::SshTarget;
+use futures::future::BoxFuture;
 
 pub use error::ProviderError;
 #[cfg(target_os = "linux")]
 pub use local::{Limits, Local};
+pub use own_machine::OwnMachine;
 #[cfg(target_os = "macos")]
 pub use seatbelt::Local;
 #[cfg(windows)]
@@ -57,6 +60,39 @@ pub fn advised_folders() -> Option<(PathBuf, PathBuf)> {
     None
 }
 
+/// Turns the wish for a sandbox into a machine reached by SSH, and back into nothing.
+pub trait Provider: Send + Sync {
+    /// Makes the sandbox run: makes what is missing, takes over what runs.
+    fn start<'a>(&'a self, spec: &'a SandboxSpec) -> BoxFuture<'a, Result<Started, ProviderError>>;
+
+    /// How it is now. One that runs is taken over.
+    fn find<'a>(&'a self, id: &'a ChannelId) -> BoxFuture<'a, Result<Found, ProviderError>>;
+
+    /// Ends all of its processes and keeps its files.
+    fn sleep<'a>(&'a self, id: &'a ChannelId) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// Takes away what it made. What is gone is no error.
+    fn destroy<'a>(&'a self, id: &'a ChannelId) -> BoxFuture<'a, Result<(), ProviderError>>;
+}
+
+impl Provider for Local {
+    fn start<'a>(&'a self, spec: &'a SandboxSpec) -> BoxFuture<'a, Result<Started, ProviderError>> {
+        Box::pin(Local::start(self, spec))
+    }
+
+    fn find<'a>(&'a self, id: &'a ChannelId) -> BoxFuture<'a, Result<Found, ProviderError>> {
+        Box::pin(Local::find(self, id))
+    }
+
+    fn sleep<'a>(&'a self, id: &'a ChannelId) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(Local::sleep(self, id))
+    }
+
+    fn destroy<'a>(&'a self, id: &'a ChannelId) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(Local::destroy(self, id))
+    }
+}
+
 /// The sandbox that is wanted.
 #[derive(Debug, Clone)]
 pub struct SandboxSpec {
@@ -73,14 +109,12 @@ pub struct SandboxSpec {
 pub struct Started {
     /// How it is reached.
     pub target: SshTarget,
-    /// Its network.
-    pub network: NetworkMode,
+    /// Its network, where the provider has a say in it.
+    pub network: Option<NetworkMode>,
     /// A sentence on it, where there is something to say.
     pub network_note: Option<String>,
-    /// What it may take, in words.
-    pub limits: String,
-    /// The home inside, absolute.
-    pub home: String,
+    /// What it may take, in words, where there is a limit.
+    pub limits: Option<String>,
 }
 
 /// How a sandbox is now.

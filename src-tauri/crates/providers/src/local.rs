@@ -24,6 +24,7 @@ mod limits;
 mod pasta;
 mod prepare;
 mod process;
+mod program;
 mod record;
 mod seccomp;
 mod system;
@@ -294,13 +295,12 @@ impl Local {
             target: SshTarget {
                 endpoint: Endpoint::Unix(places.socket.clone()),
                 user: sandboxd::USER.into(),
-                identity: identity.clone(),
+                auth: identity.clone().into(),
                 host_key: HostKeyCheck::Pinned(host_key.public()),
             },
-            network: running.network,
+            network: Some(running.network),
             network_note: running.network_note.clone(),
-            limits: running.limits.clone(),
-            home: bubblewrap::HOME.into(),
+            limits: Some(running.limits.clone()),
         }
     }
 

@@ -258,13 +258,12 @@ impl Local {
             target: SshTarget {
                 endpoint: Endpoint::Unix(places.socket.clone()),
                 user: USER.into(),
-                identity: self.identity().await?.clone(),
+                auth: self.identity().await?.clone().into(),
                 host_key: HostKeyCheck::Pinned(host_key.public()),
             },
-            network: record.network,
+            network: Some(record.network),
             network_note: Some(note(record.network).into()),
-            limits: LIMITS.into(),
-            home: record.home,
+            limits: Some(LIMITS.into()),
         })
     }
 

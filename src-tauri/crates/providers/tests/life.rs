@@ -34,7 +34,8 @@ async fn starts_and_runs_commands_as_an_ordinary_user_in_its_own_home() {
     );
     assert_eq!(sandbox.ok("cat /proc/1/comm").await, "sandboxd");
     assert_eq!(sandbox.ok("echo $HOME; touch ~/here; ls").await, "/home/dev\nhere");
-    assert!(sandbox.started.limits.contains("2.0 GB"), "{}", sandbox.started.limits);
+    let limits = sandbox.started.limits.clone().unwrap();
+    assert!(limits.contains("2.0 GB"), "{limits}");
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn outlives_the_app_and_is_found_again() {
     let restarted = world.restarted();
     let Found::Running(found) = restarted.find(&sandbox.spec.id).await.unwrap() else { panic!("not found") };
     assert_eq!(world.first_process(&sandbox.spec.id), first);
-    assert_eq!(found.network, NetworkMode::Proxied);
+    assert_eq!(found.network, Some(NetworkMode::Proxied));
     let found = Sandbox::new(sandbox.spec, *found);
     found.ok("kill -0 $(cat /tmp/pid)").await;
 }

@@ -70,7 +70,7 @@ async fn the_computers_own_network_only_when_chosen() {
     let probe = format!("bash -c 'exec 5<>/dev/tcp/127.0.0.1/{}'", listener.local_addr().unwrap().port());
     let world = World::new();
     let chosen = world.start(Some(NetworkMode::Host)).await;
-    assert_eq!(chosen.started.network, NetworkMode::Host);
+    assert_eq!(chosen.started.network, Some(NetworkMode::Host));
     assert!(chosen.started.network_note.as_ref().unwrap().contains("every service"));
     chosen.ok(&probe).await;
     // Neither its display nor its D-Bus, where the kernel can tell them apart; where not, the note says so.
@@ -82,7 +82,7 @@ async fn the_computers_own_network_only_when_chosen() {
     let own = "python3 -c 'import socket as s; a=s.socket(s.AF_UNIX); a.bind(\"\\0mine\"); a.listen(); s.socket(s.AF_UNIX).connect(\"\\0mine\")'";
     chosen.ok(own).await;
     let other = world.start(None).await;
-    assert_ne!(other.started.network, NetworkMode::Host);
+    assert_ne!(other.started.network, Some(NetworkMode::Host));
     assert_ne!(other.run(&probe).await.code, 0);
 }
 
@@ -183,7 +183,7 @@ impl Drop for SecondAddress {
 async fn full() {
     let world = World::new();
     let sandbox = world.start(None).await;
-    if sandbox.started.network != NetworkMode::Full {
+    if sandbox.started.network != Some(NetworkMode::Full) {
         eprintln!("skipped: {:?}", sandbox.started.network_note);
         return;
     }

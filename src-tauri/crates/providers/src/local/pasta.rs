@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use super::computer::{output, program};
 use super::process::Process;
+use super::program::{output, program};
 use super::{Account, Env};
 
 /// Where name servers are asked, inside; pasta leads it to those of the computer.

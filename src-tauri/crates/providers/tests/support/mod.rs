@@ -8,7 +8,7 @@ use std::process::Stdio;
 use berth_model::{ChannelId, NetworkMode};
 use berth_providers::egress::EgressOptions;
 use berth_providers::{Limits, Local, LocalConfig, SandboxSpec, Started};
-use berth_ssh::{Endpoint, HostKeyCheck};
+use berth_ssh::{Auth, Endpoint, HostKeyCheck};
 
 /// The program under test, as `cargo build -p berth-sandboxd` leaves it.
 pub fn sandboxd() -> PathBuf {
@@ -172,8 +172,9 @@ impl Sandbox {
             std::fs::write(&path, content).unwrap();
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
         };
-        let HostKeyCheck::Pinned(host_key) = &started.target.host_key;
-        private("key", &started.target.identity.to_openssh().unwrap());
+        let HostKeyCheck::Pinned(host_key) = &started.target.host_key else { panic!("its key is known") };
+        let Auth::Key(identity) = &started.target.auth else { panic!("it has a key of ours") };
+        private("key", &identity.to_openssh().unwrap());
         private("known", &format!("sandbox {host_key}\n"));
         private("bridge.py", BRIDGE);
         Self { spec, started, keys }
