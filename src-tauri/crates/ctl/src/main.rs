@@ -3,6 +3,7 @@
 //! It holds no logic: each subcommand is a few calls of the table of `berth-model`, over the socket of the engine that
 //! owns the data folder. [`link`] starts one where none runs.
 
+mod check;
 mod engine;
 mod help;
 mod link;
@@ -10,6 +11,7 @@ mod proxy;
 mod tools;
 
 use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -70,6 +72,22 @@ enum Command {
         #[arg(long, hide = true)]
         detached: bool,
     },
+    /// Connects to a machine step by step and tries what a sandbox needs; exit code 0 only if it can be one
+    ///
+    /// It asks nobody: give it a key that needs no passphrase or is in the agent, and a host key that is known.
+    Check {
+        /// ssh://user@host:port, user@host, or a name of ~/.ssh/config
+        address: String,
+        /// A private key to try first
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+        /// A file of known hosts to read instead of OpenSSH's own
+        #[arg(long, value_name = "FILE")]
+        known_hosts: Option<PathBuf>,
+        /// Print {ok, checks: [{id, ok, detail, hint?, …}], round_trip_ms}
+        #[arg(long)]
+        json: bool,
+    },
     /// Connects standard input and output to a sandbox's SSH server: OpenSSH's ProxyCommand
     Proxy {
         /// The channel: its name or id
@@ -97,6 +115,9 @@ enum Failure {
     /// Anything else.
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),
+    /// The report, which was printed, says why.
+    #[error("this machine cannot be a sandbox")]
+    NoSandbox,
     /// Another engine owns the data folder: told apart by its exit code, for who started this one.
     #[error("{0}")]
     Held(berth_engine::front::lock::LockError),
@@ -155,6 +176,12 @@ fn run(command: Command) -> Result<(), Failure> {
         return engine::run(&folders, Duration::from_secs(idle), detached);
     }
     log_to_stderr();
+    if let Command::Check { address, identity, known_hosts, json } = command {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let done = runtime.block_on(check::run(&folders, &address, identity, known_hosts, json));
+        runtime.shutdown_background();
+        return done;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let link = Link::new(folders);
     let done = match command {
@@ -166,7 +193,7 @@ fn run(command: Command) -> Result<(), Failure> {
             access.map_err(Failure::from).and_then(|access| proxy::run(&access))
         }
         Command::SshConfig { channel } => runtime.block_on(ssh_config(&link, &channel)),
-        Command::Engine { .. } => Ok(()),
+        Command::Engine { .. } | Command::Check { .. } => Ok(()),
     };
     // A read of standard input that still waits must not keep the process.
     runtime.shutdown_background();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use berth_model::{
     ActionStatus, Author, Channel, ChannelId, ChannelRef, EntryBody, ErrorCode, Job, JobStatus,
-    Keychain as KeychainStatus, NetworkMode, ProviderKind, RpcError, SandboxState, Snapshot, Start,
+    Keychain as KeychainStatus, NetworkMode, ProviderInfo, ProviderKind, RpcError, SandboxState, Snapshot, Start,
 };
 use berth_providers::{Local, LocalConfig};
 use berth_store::{ChannelRecord, Keychain, Store};
@@ -19,13 +19,16 @@ use tokio_util::task::TaskTracker;
 use crate::EngineError;
 use crate::channel::Handle;
 use crate::error::store_error;
+use crate::forwards::Forwards;
 use crate::front::folders::Folders;
 use crate::front::lock::Host;
 use crate::front::{Door, Terminal};
 use crate::gateway::{BoxStream, Gateway, Upstream, UpstreamError};
 use crate::hub::{Events, Hub, now};
+use crate::questions::Questions;
 use crate::tasks::Task;
 use crate::terminals;
+use crate::transfers::Transfers;
 use crate::world::World;
 
 /// How long actions may take to end by themselves when the engine ends, and again once they were stopped.
@@ -52,6 +55,8 @@ pub(crate) struct Inner {
     pub config: EngineConfig,
     pub world: Arc<World>,
     pub channels: Arc<Channels>,
+    pub transfers: Transfers,
+    pub forwards: Forwards,
     pub stop: CancellationToken,
     pub mcp: std::sync::OnceLock<(String, PathBuf)>,
     gateway: Mutex<Option<Gateway>>,
@@ -110,15 +115,18 @@ impl Engine {
             runtime_dir: config.folders.runtime.clone(),
             sandboxd: std::env::var_os("BERTH_SANDBOXD").map(PathBuf::from),
         });
-        let hub = Hub::new(life, settings, KeychainStatus::Available, problems);
+        let hub = Arc::new(Hub::new(life, settings, KeychainStatus::Available, problems));
         let world = Arc::new(World {
             store,
+            questions: Arc::new(Questions::new(hub.clone())),
             hub,
             local,
             gateway_port: gateway.port(),
             keychain: Keychain::open(),
+            known_hosts: config.folders.data.join("ssh/known_hosts"),
             late: TaskTracker::new(),
         });
+        world.hub.machines(world.store.machines().await?);
         settle_interrupted(&world).await?;
         for record in load(&world).await? {
             let jobs = world.store.jobs(&record.id).await?.into_iter().map(|record| record.job).collect();
@@ -130,6 +138,8 @@ impl Engine {
             config,
             world,
             channels,
+            transfers: Transfers::default(),
+            forwards: Forwards::default(),
             stop: CancellationToken::new(),
             mcp: std::sync::OnceLock::new(),
             gateway: Mutex::new(Some(gateway)),
@@ -149,8 +159,8 @@ impl Engine {
 
     /// Opens a terminal in a channel's sandbox, waking it up if need be.
     pub async fn open_terminal(&self, channel: &ChannelRef, cols: u16, rows: u16) -> Result<Terminal, RpcError> {
-        let live = self.handle(channel)?.live().await?;
-        terminals::open(&live, cols, rows).await
+        let handle = self.handle(channel)?;
+        terminals::open(&*handle.live().await?, &handle.id(), cols, rows).await
     }
 
     /// The configuration it was opened with.
@@ -184,6 +194,8 @@ impl Engine {
     /// Ends it: actions may end, for a while; what is to be written is written, connections are closed. Sandboxes go on.
     pub async fn shutdown(&self) {
         self.stop();
+        self.0.forwards.close_all(&self.0.world).await;
+        self.0.transfers.end().await;
         let handles = self.0.channels.all();
         if !idle(&handles, LAST_ACTIONS).await {
             handles.iter().for_each(|handle| handle.cancel_all());
@@ -332,6 +344,7 @@ pub(crate) fn new_record(
         name,
         created_at: at,
         provider: ProviderKind::Local,
+        machine: None,
         start,
         network: None,
         state,
@@ -362,7 +375,14 @@ async fn settle_interrupted(world: &Arc<World>) -> Result<(), EngineError> {
 
 /// Asks the system what takes time to ask: a start does not wait for it, and sandboxes do not wait for the keychain.
 pub(crate) async fn look_around(world: &World) {
-    let providers = vec![world.local.info().await];
+    let machine = ProviderInfo {
+        kind: ProviderKind::Machine,
+        label: "A machine I have".to_owned(),
+        note: "Any machine with SSH. Nothing is kept apart on it: agents have the rights of the account.".to_owned(),
+        available: true,
+        problem: None,
+    };
+    let providers = vec![world.local.info().await, machine];
     let known = world.keychain.known_status();
     world.hub.surroundings(providers.clone(), known.clone().unwrap_or(KeychainStatus::Available));
     if known.is_none() {

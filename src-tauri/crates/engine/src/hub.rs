@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use berth_model::{
-    Channel, ChannelId, Entry, Event, EventBody, Keychain, ProviderInfo, RpcError, Settings, Snapshot, UnixMillis,
+    Channel, ChannelId, Entry, Event, EventBody, Forward, Keychain, Machine, MachineId, ProviderInfo, Question,
+    RpcError, Settings, Snapshot, Transfer, TransferId, UnixMillis,
 };
 use tokio::sync::broadcast;
 
@@ -27,6 +28,10 @@ struct Mirror {
     seq: u64,
     channels: BTreeMap<(UnixMillis, ChannelId), Channel>,
     providers: Vec<ProviderInfo>,
+    machines: Vec<Machine>,
+    questions: Vec<Question>,
+    transfers: Vec<Transfer>,
+    forwards: Vec<Forward>,
     settings: Settings,
     keychain: Keychain,
     problems: Vec<RpcError>,
@@ -46,7 +51,18 @@ impl Events {
 impl Hub {
     /// An empty mirror of an engine that calls this life of its own `engine`.
     pub fn new(engine: String, settings: Settings, keychain: Keychain, problems: Vec<RpcError>) -> Self {
-        let state = Mirror { seq: 0, channels: BTreeMap::new(), providers: Vec::new(), settings, keychain, problems };
+        let state = Mirror {
+            seq: 0,
+            channels: BTreeMap::new(),
+            providers: Vec::new(),
+            machines: Vec::new(),
+            questions: Vec::new(),
+            transfers: Vec::new(),
+            forwards: Vec::new(),
+            settings,
+            keychain,
+            problems,
+        };
         Self { state: Mutex::new(state), sender: broadcast::channel(BACKLOG).0, engine }
     }
 
@@ -106,6 +122,54 @@ impl Hub {
         self.send(&mut mirror, EventBody::Surroundings { providers, keychain });
     }
 
+    /// A machine by its id.
+    pub fn machine(&self, id: &MachineId) -> Option<Machine> {
+        self.lock().machines.iter().find(|machine| machine.id == *id).cloned()
+    }
+
+    /// All machines, by name.
+    pub fn machines_now(&self) -> Vec<Machine> {
+        self.lock().machines.clone()
+    }
+
+    /// The machines differ.
+    pub fn machines(&self, machines: Vec<Machine>) {
+        let mut mirror = self.lock();
+        mirror.machines.clone_from(&machines);
+        self.send(&mut mirror, EventBody::Machines { machines });
+    }
+
+    /// What waits for a person's answer differs.
+    pub fn questions(&self, questions: Vec<Question>) {
+        let mut mirror = self.lock();
+        mirror.questions.clone_from(&questions);
+        self.send(&mut mirror, EventBody::Questions { questions });
+    }
+
+    /// A transfer is new or differs.
+    pub fn transfer(&self, transfer: Transfer) {
+        let mut mirror = self.lock();
+        match mirror.transfers.iter_mut().find(|known| known.id == transfer.id) {
+            Some(known) => known.clone_from(&transfer),
+            None => mirror.transfers.push(transfer.clone()),
+        }
+        self.send(&mut mirror, EventBody::Transfer { transfer });
+    }
+
+    /// A transfer was dismissed.
+    pub fn transfer_removed(&self, id: &TransferId) {
+        let mut mirror = self.lock();
+        mirror.transfers.retain(|transfer| transfer.id != *id);
+        self.send(&mut mirror, EventBody::TransferRemoved { id: id.clone() });
+    }
+
+    /// The ports that are open on this computer differ.
+    pub fn forwards(&self, forwards: Vec<Forward>) {
+        let mut mirror = self.lock();
+        mirror.forwards.clone_from(&forwards);
+        self.send(&mut mirror, EventBody::Forwards { forwards });
+    }
+
     /// An event that changes nothing in the mirror.
     pub fn event(&self, body: EventBody) {
         self.send(&mut self.lock(), body);
@@ -123,6 +187,10 @@ impl Hub {
             engine: self.engine.clone(),
             channels: mirror.channels.values().cloned().collect(),
             providers: mirror.providers.clone(),
+            machines: mirror.machines.clone(),
+            questions: mirror.questions.clone(),
+            transfers: mirror.transfers.clone(),
+            forwards: mirror.forwards.clone(),
             settings: mirror.settings.clone(),
             keychain: mirror.keychain.clone(),
             problems: mirror.problems.clone(),

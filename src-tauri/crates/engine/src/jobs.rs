@@ -7,7 +7,7 @@ use berth_model::{ActionId, Job, JobId, JobStatus, RpcError, Verb};
 use berth_tools::Place;
 use berth_tools::jobs::{Restart, Seen, Start, State, Stop};
 
-use crate::actions::Audited;
+use crate::scripts::Audited;
 
 /// How long a job may take to end by itself before it is killed, in milliseconds.
 pub const GRACE_MS: u32 = 3_000;

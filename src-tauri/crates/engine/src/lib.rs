@@ -9,18 +9,27 @@
 //! (`berth-providers`), and anything of Tauri.
 
 mod actions;
+mod asker;
 mod channel;
+pub mod check;
 mod commands;
 mod engine;
 mod error;
+mod forwards;
 pub mod front;
 pub mod gateway;
 mod hub;
 mod jobs;
+pub mod kept;
+mod live;
+mod machines;
 mod openssh;
+mod questions;
+mod scripts;
 mod starts;
 mod tasks;
 mod terminals;
+mod transfers;
 mod world;
 
 pub use engine::{Engine, EngineConfig};

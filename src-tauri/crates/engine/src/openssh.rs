@@ -11,25 +11,36 @@ use crate::front::folders::Folders;
 /// channel is renamed, and wherever it is read: with another PATH, in another folder.
 pub fn access(channel: &Channel, target: &SshTarget, folders: &Folders) -> SshAccess {
     let host = format!("berth-{}", channel.name);
-    let HostKeyCheck::Pinned(key) = &target.host_key;
     let (way, socket) = match &target.endpoint {
-        Endpoint::Unix(path) => (format!("ProxyCommand {}", proxy(channel, folders)), path.display().to_string()),
-        Endpoint::Tcp { host, port } => (format!("HostName {host}\n  Port {port}"), String::new()),
+        Endpoint::Unix(path) => (format!("ProxyCommand {}", proxy(channel, folders)), Some(path.display().to_string())),
+        Endpoint::Tcp { host, port } => (format!("HostName {host}\n  Port {port}"), None),
+        Endpoint::Jump { through, host, port } => {
+            let hop = match &through.endpoint {
+                Endpoint::Tcp { host, port } => format!("\n  ProxyJump {}@{host}:{port}", through.user),
+                // More hops are the person's own configuration's business.
+                _ => String::new(),
+            };
+            (format!("HostName {host}\n  Port {port}{hop}"), None)
+        }
         Endpoint::Command { program, arguments } => {
             let words = std::iter::once(program.as_path()).chain(arguments.iter().map(Path::new));
             let line = words.map(quoted).collect::<Vec<_>>().join(" ");
-            (format!("ProxyCommand {}", percent(&line)), String::new())
+            (format!("ProxyCommand {}", percent(&line)), None)
         }
     };
-    // The key is known to Berth, so nobody has to be asked; no other known key counts.
-    let config = format!(
-        "Host {host}\n  {way}\n  User {user}\n  IdentityFile \"{identity}\"\n  IdentitiesOnly yes\n  HostKeyAlias {id}\n  \
-         KnownHostsCommand /bin/echo {id} {key}\n  UserKnownHostsFile /dev/null\n  GlobalKnownHostsFile /dev/null\n  \
-         StrictHostKeyChecking yes\n",
-        user = target.user,
-        identity = percent(&folders.data.join("ssh/id_ed25519").display().to_string()),
-        id = channel.id,
-    );
+    let id = &channel.id;
+    let trust = match &target.host_key {
+        // The key is known to Berth, so nobody has to be asked; no other known key counts.
+        HostKeyCheck::Pinned(key) => format!(
+            "  IdentityFile \"{identity}\"\n  IdentitiesOnly yes\n  HostKeyAlias {id}\n  \
+             KnownHostsCommand /bin/echo {id} {key}\n  UserKnownHostsFile /dev/null\n  \
+             GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n",
+            identity = percent(&folders.data.join("ssh/id_ed25519").display().to_string()),
+        ),
+        // The person's own machine, keys and known hosts.
+        HostKeyCheck::Known(_) => String::new(),
+    };
+    let config = format!("Host {host}\n  {way}\n  User {user}\n{trust}", user = target.user);
     SshAccess { config, host, socket }
 }
 

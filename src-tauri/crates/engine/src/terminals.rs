@@ -1,56 +1,236 @@
 //! Terminals: a login shell of the person's own, its bytes untouched.
+//!
+//! Where the connection may be lost, the shell runs in a terminal multiplexer that the machine has (tmux, else screen or
+//! dtach): the terminal comes back by itself, on the screen as it was left. Where there is none, its first line says so.
 
-use berth_model::RpcError;
-use berth_ssh::{Pty, PtyRequest};
+use std::time::Duration;
 
-use crate::actions::ssh_error;
-use crate::channel::Live;
+use berth_model::{ChannelId, RpcError, TerminalId};
+use berth_ssh::{Pty, PtyRequest, RunOptions, Session};
+use bytes::Bytes;
+use tokio::time::sleep;
+
+use crate::error::ssh_error;
 use crate::front::{Terminal, TerminalHost, TerminalInput, TerminalOutput};
+use crate::live::Live;
+
+/// Between two tries to come back to a terminal.
+const AGAIN: Duration = Duration::from_millis(300);
+/// What is said where a connection may be lost and nothing keeps a terminal.
+const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connection is lost, this terminal ends.\r\n";
+const LOST: &str = "\r\n\x1b[7m The connection was lost. This terminal comes back when the machine does. \x1b[0m\r\n";
+const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with it. \x1b[0m\r\n";
+
+/// What keeps a terminal while nobody is connected to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    Tmux,
+    Screen,
+    Dtach,
+}
+
+impl Keeper {
+    /// What the machine has.
+    async fn of(session: &Session) -> Option<Self> {
+        let script = "for p in tmux screen dtach; do command -v $p >/dev/null 2>&1 && echo $p && exit 0; done";
+        let output = session.run(script.as_bytes(), RunOptions { tidy: true, ..RunOptions::default() }).await.ok()?;
+        match output.stdout.bytes.trim_ascii() {
+            b"tmux" => Some(Self::Tmux),
+            b"screen" => Some(Self::Screen),
+            b"dtach" => Some(Self::Dtach),
+            _ => None,
+        }
+    }
+
+    /// Runs `shell` in a terminal of this name, or comes back to it.
+    fn attach(self, name: &str, shell: &str) -> String {
+        let shell = quoted(shell);
+        match self {
+            // As little of tmux as possible: no line of its own, no keys, and the window's own scrollback.
+            Self::Tmux => format!(
+                "exec tmux -L berth -f /dev/null new-session -A -D -s {name} {shell} \\; set -g status off \\; \
+                 set -g prefix None \\; unbind -a \\; set -g escape-time 0 \\; \
+                 set -ga terminal-overrides ,xterm*:smcup@:rmcup@:RGB"
+            ),
+            Self::Screen => format!("exec screen -c /dev/null -e '^@^@' -D -RR -S {name} sh -c {shell}"),
+            Self::Dtach => format!(
+                "mkdir -p -m 700 \"$HOME/.berth\" && exec dtach -A \"$HOME/.berth/{name}\" -E -z -r winch \
+                 sh -c 'echo $$ >\"$HOME/.berth/{name}.pid\"; '{shell}"
+            ),
+        }
+    }
+
+    /// Ends the terminals of this name, or of names that begin with it.
+    fn end(self, name: &str) -> String {
+        match self {
+            Self::Tmux => format!(
+                "tmux -L berth list-sessions -F '#{{session_name}}' 2>/dev/null | grep '^{name}' | \
+                 while read -r s; do tmux -L berth kill-session -t \"=$s\"; done"
+            ),
+            Self::Screen => format!(
+                "screen -ls 2>/dev/null | sed -n 's/^[[:space:]]*\\([0-9]*\\.{name}[^[:space:]]*\\).*/\\1/p' | \
+                 while read -r s; do screen -S \"$s\" -X quit; done"
+            ),
+            Self::Dtach => format!(
+                "for f in \"$HOME/.berth/{name}\"*.pid; do [ -f \"$f\" ] || continue; kill -HUP \"$(cat \"$f\")\" \
+                 2>/dev/null; rm -f \"$f\" \"${{f%.pid}}\"; done"
+            ),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    String::from_utf8_lossy(&berth_tools::quote(text.as_bytes())).into_owned()
+}
+
+/// A terminal that is open, as it has to be opened again.
+struct Way {
+    session: Session,
+    keeper: Option<Keeper>,
+    name: String,
+    shell: String,
+    size: (u16, u16),
+}
+
+impl Way {
+    async fn open(&self) -> Result<Pty, RpcError> {
+        let command = match self.keeper {
+            Some(keeper) => keeper.attach(&self.name, &self.shell),
+            None => self.shell.clone(),
+        };
+        let request = PtyRequest {
+            cols: self.size.0,
+            rows: self.size.1,
+            term: "xterm-256color".to_owned(),
+            // Any login shell understands this line.
+            command: Some(format!("exec sh -c {}", quoted(&command))),
+            ..PtyRequest::default()
+        };
+        self.session.pty(request).await.map_err(ssh_error)
+    }
+
+    async fn end(&self) {
+        if let Some(keeper) = self.keeper {
+            let _ = self.session.run(keeper.end(&self.name).as_bytes(), RunOptions::default()).await;
+        }
+    }
+}
 
 /// Opens a login shell in the channel's folder.
-pub(crate) async fn open(live: &Live, cols: u16, rows: u16) -> Result<Terminal, RpcError> {
-    let folder = berth_tools::quote(live.workdir.as_bytes());
-    let folder = String::from_utf8_lossy(&folder);
-    let request = PtyRequest {
-        cols,
-        rows,
-        term: "xterm-256color".to_owned(),
-        command: Some(format!("cd {folder} 2>/dev/null; exec \"${{SHELL:-/bin/sh}}\" -l")),
-        ..PtyRequest::default()
+pub(crate) async fn open(live: &Live, channel: &ChannelId, cols: u16, rows: u16) -> Result<Terminal, RpcError> {
+    let keeper = if live.keeper.is_some() { Keeper::of(&live.session).await } else { None };
+    if let Some(keeper) = keeper
+        && live.first_terminal()
+    {
+        // What an app that was killed has left: nobody can come back to it any more.
+        let _ = live.session.run(keeper.end(&format!("{channel}-")).as_bytes(), RunOptions::default()).await;
+    }
+    let folder = quoted(&live.workdir);
+    let way = Way {
+        session: live.session.clone(),
+        keeper,
+        name: format!("{channel}-{}", TerminalId::fresh()),
+        shell: format!("cd {folder} 2>/dev/null; exec \"${{SHELL:-/bin/sh}}\" -l"),
+        size: (cols, rows),
     };
-    let pty = live.session.pty(request).await.map_err(ssh_error)?;
+    let pty = way.open().await?;
     let (terminal, host) = Terminal::pair();
+    if keeper.is_none() && live.keeper.is_some() {
+        let _ = host.output.send(TerminalOutput::Data(Bytes::from_static(FLEETING.as_bytes()))).await;
+    }
     // Owned by both its ends: it is over when the viewer lets go of it or the shell ends.
-    tokio::spawn(serve(pty, host));
+    tokio::spawn(keep(way, pty, host));
     Ok(terminal)
 }
 
-async fn serve(mut pty: Pty, mut host: TerminalHost) {
+/// Ends the terminals of a channel that is left: nobody can come back to them.
+pub(crate) async fn end(session: &Session, channel: &ChannelId) {
+    if let Some(keeper) = Keeper::of(session).await {
+        let _ = session.run(keeper.end(&format!("{channel}-")).as_bytes(), RunOptions::default()).await;
+    }
+}
+
+/// How serving one connection of a terminal ended.
+enum End {
+    Exited(Option<i32>),
+    Lost,
+    Closed,
+}
+
+async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
+    loop {
+        match serve(&mut way, &mut pty, &mut host).await {
+            // The viewer is gone: the programs are told that their terminal is, as when a window is closed.
+            End::Closed => {
+                let _ = pty.writer.close().await;
+                return way.end().await;
+            }
+            End::Exited(code) => {
+                let _ = host.output.send(TerminalOutput::Exit(code)).await;
+                return;
+            }
+            End::Lost if way.keeper.is_none() => {
+                let _ = host.output.send(TerminalOutput::Data(Bytes::from_static(ENDED.as_bytes()))).await;
+                let _ = host.output.send(TerminalOutput::Exit(None)).await;
+                return;
+            }
+            End::Lost => {
+                if host.output.send(TerminalOutput::Data(Bytes::from_static(LOST.as_bytes()))).await.is_err() {
+                    return way.end().await;
+                }
+                match back(&mut way, &mut host).await {
+                    Some(again) => pty = again,
+                    None => return way.end().await,
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the machine; nothing where the viewer went away meanwhile. What is typed into the void is let go of.
+async fn back(way: &mut Way, host: &mut TerminalHost) -> Option<Pty> {
+    loop {
+        if let Ok(pty) = way.open().await {
+            return Some(pty);
+        }
+        tokio::select! {
+            () = sleep(AGAIN) => {}
+            input = host.input.recv() => match input {
+                Some(TerminalInput::Resize { cols, rows }) => way.size = (cols, rows),
+                Some(TerminalInput::Write(_)) => {}
+                None => return None,
+            },
+        }
+    }
+}
+
+async fn serve(way: &mut Way, pty: &mut Pty, host: &mut TerminalHost) -> End {
     loop {
         tokio::select! {
             bytes = pty.reader.recv() => match bytes {
                 Some(bytes) => {
                     if host.output.send(TerminalOutput::Data(bytes)).await.is_err() {
-                        break;
+                        return End::Closed;
                     }
                 }
-                None => {
-                    let _ = host.output.send(TerminalOutput::Exit(pty.reader.exit_code())).await;
-                    return;
-                }
+                None => match pty.reader.exit_code() {
+                    None if pty.reader.is_lost() => return End::Lost,
+                    code => return End::Exited(code),
+                },
             },
             input = host.input.recv() => {
                 let done = match input {
                     Some(TerminalInput::Write(bytes)) => pty.writer.write(bytes).await,
-                    Some(TerminalInput::Resize { cols, rows }) => pty.writer.resize(cols, rows).await,
-                    None => break,
+                    Some(TerminalInput::Resize { cols, rows }) => {
+                        way.size = (cols, rows);
+                        pty.writer.resize(cols, rows).await
+                    }
+                    None => return End::Closed,
                 };
                 if done.is_err() {
-                    break;
+                    return End::Lost;
                 }
             }
         }
     }
-    // The viewer is gone: the programs are told that their terminal is, as when a window is closed.
-    let _ = pty.writer.close().await;
 }

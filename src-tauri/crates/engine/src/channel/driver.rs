@@ -7,72 +7,33 @@ mod seen;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_model::{
-    Author, Channel, Connection, EntryBody, ErrorCode, Job, JobId, JobStatus, NetworkMode, RpcError, Sandbox,
-    SandboxState, Step,
+    Author, Channel, ChannelId, Connection, EntryBody, ErrorCode, Job, JobId, JobStatus, ProviderKind, RpcError,
+    Sandbox, SandboxState,
 };
 use berth_providers::{Found, SandboxSpec};
+use berth_ssh::{Session, SessionOptions};
 use berth_store::ChannelRecord;
-use berth_tools::jobs::Seen;
 use tokio::sync::{mpsc, watch};
 
 use self::seen::preview;
+use super::messages::{Answer, Listener, Note, Notes, Published, Reached, Request};
 use super::policy::{Move, Wish, decide};
-use super::{Answer, Live, Published, Request, setup, watch as watcher};
+use super::{setup, watch as watcher};
 use crate::error::store_error;
 use crate::gateway::Gateway;
 use crate::hub::now;
+use crate::jobs;
+use crate::live::Live;
+use crate::scripts::call;
 use crate::tasks::Task;
+use crate::terminals;
 use crate::world::World;
 
-/// What a task tells its driver.
-pub(super) enum Note {
-    /// The steps as they stand.
-    Steps(Vec<Step>),
-    /// The sandbox answers; the starting point may still be laid out.
-    Reached(Reached),
-    /// All is done that brings it up, or it could not be done.
-    Started(Result<(), RpcError>),
-    /// What is installed.
-    Inventory(berth_model::Inventory),
-    /// A job is new or differs.
-    Job(Job),
-    /// The jobs as the sandbox tells of them.
-    Jobs(Vec<Seen>),
-    /// What listens.
-    Ports(Vec<watcher::Listener>),
-    /// How the connection stands.
-    Connection(Connection),
-    /// The machine is gone though nobody asked for it.
-    Ended,
-    /// It is asleep, or could not be put to sleep.
-    Stopped(Result<(), RpcError>),
-    /// Everything is taken away, or could not be.
-    Removed(Result<(), RpcError>),
-}
-
-/// A sandbox that answers.
-pub(super) struct Reached {
-    pub live: Arc<Live>,
-    pub network: NetworkMode,
-    pub network_note: Option<String>,
-    pub limits: String,
-}
-
-/// Sends notes from one state's tasks.
-#[derive(Debug, Clone)]
-pub(super) struct Notes {
-    sender: mpsc::UnboundedSender<(u64, Note)>,
-    state: u64,
-}
-
-impl Notes {
-    pub(super) fn send(&self, note: Note) {
-        // The driver is gone only when the channel is.
-        let _ = self.sender.send((self.state, note));
-    }
-}
+/// A machine that is left is given so long to end this channel's jobs.
+const LEAVING: Duration = Duration::from_secs(15);
 
 /// Where the driver is; each variant owns what runs in it.
 enum State {
@@ -115,6 +76,7 @@ impl Driver {
             name: record.name.clone(),
             created_at: record.created_at,
             provider: record.provider,
+            machine: record.machine.clone(),
             start: record.start.clone(),
             sandbox: Sandbox {
                 state: record.state,
@@ -258,9 +220,14 @@ impl Driver {
     async fn start(&mut self) {
         self.set(SandboxState::Starting).await;
         self.view.sandbox.failure = None;
+        let provider = match self.world.provider(&self.record) {
+            Ok(provider) => provider,
+            Err(error) => return self.failed("could not start", error).await,
+        };
         let notes = self.enter();
         let plan = setup::Plan {
             world: self.world.clone(),
+            provider,
             spec: SandboxSpec {
                 id: self.record.id.clone(),
                 hostname: self.record.name.clone(),
@@ -275,9 +242,11 @@ impl Driver {
     }
 
     async fn reached(&mut self, reached: Reached) {
-        self.view.sandbox.network = Some(reached.network);
+        self.view.sandbox.network = reached.network;
         self.view.sandbox.network_note = reached.network_note.clone();
-        self.view.sandbox.limits = Some(reached.limits.clone());
+        self.view.sandbox.limits = reached.limits.clone();
+        self.record.workdir.clone_from(&reached.workdir);
+        self.view.workdir.clone_from(&reached.workdir);
         self.view.sandbox.connection = Connection::Connected;
         match &mut self.state {
             State::Starting { reached: slot, .. } => *slot = Some(reached),
@@ -307,7 +276,7 @@ impl Driver {
         self.state = State::Running {
             _tasks: watcher::tasks(
                 self.world.clone(),
-                self.record.id.clone(),
+                self.record.clone(),
                 live,
                 self.record.inventory.is_none(),
                 &notes,
@@ -336,13 +305,15 @@ impl Driver {
     }
 
     async fn stop(&mut self) {
-        self.close_live().await;
+        let left = self.leave().await;
         self.set(SandboxState::Stopping).await;
         let notes = self.enter();
-        let (world, id) = (self.world.clone(), self.record.id.clone());
+        let (provider, id) = (self.world.provider(&self.record), self.record.id.clone());
         self.state = State::Stopping {
             _task: Task::spawn("stop", async move {
-                notes.send(Note::Stopped(world.local.sleep(&id).await.map_err(Into::into)));
+                left.end().await;
+                let stopped = async { Ok(provider?.sleep(&id).await?) };
+                notes.send(Note::Stopped(stopped.await));
             }),
         };
     }
@@ -387,13 +358,15 @@ impl Driver {
     }
 
     async fn remove(&mut self) {
-        self.close_live().await;
+        let left = self.leave().await;
         self.set(SandboxState::Destroying).await;
         let notes = self.enter();
-        let (world, id) = (self.world.clone(), self.record.id.clone());
+        let (provider, id) = (self.world.provider(&self.record), self.record.id.clone());
         self.state = State::Removing {
             _task: Task::spawn("destroy", async move {
-                notes.send(Note::Removed(world.local.destroy(&id).await.map_err(Into::into)));
+                left.end().await;
+                let removed = async { Ok(provider?.destroy(&id).await?) };
+                notes.send(Note::Removed(removed.await));
             }),
         };
         let error = RpcError::new(ErrorCode::NotRunning, "This channel is being destroyed.");
@@ -413,6 +386,22 @@ impl Driver {
             Err(error) => {
                 self.answer(&[Wish::Destroy], &Err(error.clone()));
                 self.failed("could not be taken away", error).await;
+            }
+        }
+    }
+
+    /// Lets go of the machine. One that stays when its sandbox goes is to be left without this channel's jobs.
+    async fn leave(&mut self) -> Left {
+        let jobs = self.view.jobs.iter().filter(|job| job.status == JobStatus::Running).cloned().collect();
+        match self.live.take() {
+            Some(live) if self.record.provider == ProviderKind::Machine => {
+                self.state = State::Resting;
+                Left(Some((live, jobs, self.record.id.clone())))
+            }
+            live => {
+                self.live = live;
+                self.close_live().await;
+                Left(None)
             }
         }
     }
@@ -444,7 +433,7 @@ impl Driver {
     /// Notes of the state that is left are stale from here on.
     fn enter(&mut self) -> Notes {
         self.state_number += 1;
-        Notes { sender: self.note_sender.clone(), state: self.state_number }
+        Notes::new(self.note_sender.clone(), self.state_number)
     }
 
     fn mark(&mut self, state: SandboxState) {
@@ -477,13 +466,35 @@ impl Driver {
     }
 }
 
+/// A machine that stays when its sandbox goes, and the jobs that ran on it.
+struct Left(Option<(Arc<Live>, Vec<Job>, ChannelId)>);
+
+impl Left {
+    /// Ends the jobs, as far as the machine can be reached, and closes the connection.
+    async fn end(self) {
+        let Some((live, jobs, channel)) = self.0 else { return };
+        let ending = async {
+            terminals::end(&live.session, &channel).await;
+            for job in &jobs {
+                if let Err(error) = call(&live.session, &jobs::end(job)).await {
+                    tracing::warn!(job = %job.id, %error, "a job on a machine could not be ended");
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LEAVING, ending).await;
+        live.session.close().await;
+    }
+}
+
 /// Looks whether the sandbox of an earlier life still runs.
 async fn look(world: Arc<World>, record: ChannelRecord, notes: Notes) {
-    match world.local.find(&record.id).await {
+    let found = async { Ok::<_, RpcError>(world.provider(&record)?.find(&record.id).await?) };
+    match found.await {
         Ok(Found::Running(started)) => {
-            notes.send(Note::Reached(setup::reached(*started, record.workdir)));
+            let session = Session::new(started.target.clone(), SessionOptions::default());
+            notes.send(Note::Reached(setup::reached(*started, session, record.workdir)));
         }
         Ok(Found::Asleep | Found::Gone) => notes.send(Note::Ended),
-        Err(error) => notes.send(Note::Started(Err(error.into()))),
+        Err(error) => notes.send(Note::Started(Err(error))),
     }
 }

@@ -4,6 +4,7 @@
 //! the [`Live`] machine from the published state and talk to it themselves, so that a slow action holds up nothing.
 
 mod driver;
+mod messages;
 mod policy;
 mod setup;
 mod watch;
@@ -13,46 +14,16 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_model::{ActionId, Channel, ChannelId, ErrorCode, Job, RpcError, SandboxState};
-use berth_ssh::{Session, SshTarget};
 use berth_store::ChannelRecord;
-use tokio::sync::{Notify, mpsc, oneshot, watch as watched};
+use tokio::sync::{mpsc, oneshot, watch as watched};
 use tokio_util::sync::CancellationToken;
 
+use crate::live::Live;
 use crate::tasks::Task;
 use crate::world::World;
 
+use messages::{Answer, Published, Request};
 pub use policy::Wish;
-
-/// A machine that can be talked to.
-pub struct Live {
-    /// The session to it.
-    pub session: Session,
-    /// Where that leads.
-    pub target: SshTarget,
-    /// The folder commands run in, absolute.
-    pub workdir: String,
-    /// Rings when something may have changed that the watcher looks at: a job started, a command ended.
-    pub changed: Notify,
-}
-
-/// What a driver tells the rest of the engine.
-#[derive(Clone)]
-pub struct Published {
-    /// As people see it.
-    pub channel: Channel,
-    /// The machine, while it runs.
-    pub live: Option<Arc<Live>>,
-}
-
-/// What can be asked of a driver.
-#[derive(Debug)]
-enum Request {
-    Wish(Wish, Answer),
-    Rename(String, Answer),
-    Job(Box<Job>),
-}
-
-type Answer = oneshot::Sender<Result<(), RpcError>>;
 
 /// Everybody's way to a channel.
 pub struct Handle {

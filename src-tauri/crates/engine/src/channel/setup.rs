@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_model::{ErrorCode, Job, RpcError, Start, Step, StepStatus, Verb};
-use berth_providers::{SandboxSpec, Started};
+use berth_providers::{Provider, SandboxSpec, Started};
 use berth_ssh::{RunOptions, Session, SessionOptions};
 use berth_tools::jobs::{ListAll, Seen, State};
 use berth_tools::{Place, ShellScript, quote};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
-use super::Live;
-use super::driver::{Note, Notes, Reached};
-use crate::actions::{Audited, call, ssh_error, tool_error};
+use super::messages::{Note, Notes, Reached};
+use crate::error::{ssh_error, tool_error};
 use crate::jobs;
+use crate::live::Live;
+use crate::scripts::{Audited, call};
 use crate::starts::{self, StartingPoint};
 use crate::world::World;
 
@@ -23,6 +24,7 @@ const CLONE_LIMIT: Duration = Duration::from_secs(3_600);
 /// What has to be done until a sandbox runs.
 pub(super) struct Plan {
     pub world: Arc<World>,
+    pub provider: Arc<dyn Provider>,
     pub spec: SandboxSpec,
     /// The channel's name, for the audit log.
     pub name: String,
@@ -53,10 +55,11 @@ impl Plan {
         steps.announce(&self.start, point.as_ref(), &self.services);
 
         steps.begin("start");
-        let started = self.world.local.start(&self.spec).await?;
-        let reached = reached(started, self.workdir.clone());
+        let started = self.provider.start(&self.spec).await?;
+        let session = Session::new(started.target.clone(), SessionOptions::default());
+        let workdir = make_folder(&session, &self.workdir).await?;
+        let reached = reached(started, session, workdir);
         let live = reached.live.clone();
-        make_folder(&live).await?;
         steps.done("Started the sandbox", None);
         notes.send(Note::Reached(reached));
 
@@ -75,7 +78,7 @@ impl Plan {
             // It is there when the start before this one got so far: running, or among the services.
             let again = self.services.iter().any(|job| job.command == point.serve);
             if !again && !seen.iter().any(|job| job.command == point.serve && runs(job)) {
-                let job = jobs::start(&audited, point.serve, Place::here(&self.workdir), true).await?;
+                let job = jobs::start(&audited, point.serve, Place::here(&live.workdir), true).await?;
                 notes.send(Note::Job(job));
             }
             steps.done("Started its server", None);
@@ -98,26 +101,28 @@ impl Plan {
 }
 
 /// What the driver needs of a sandbox that answers.
-pub(super) fn reached(started: Started, workdir: String) -> Reached {
-    let session = Session::new(started.target.clone(), SessionOptions::default());
-    Reached {
-        live: Arc::new(Live { session, target: started.target, workdir, changed: Notify::new() }),
-        network: started.network,
-        network_note: started.network_note,
-        limits: started.limits,
-    }
+pub(super) fn reached(started: Started, session: Session, workdir: String) -> Reached {
+    let Started { target, network, network_note, limits } = started;
+    Reached { live: Arc::new(Live::new(session, target, workdir.clone())), network, network_note, limits, workdir }
 }
 
-async fn make_folder(live: &Live) -> Result<(), RpcError> {
+/// Makes the folder to work in, where it is missing, and says what the machine calls it. A relative one is in the home.
+async fn make_folder(session: &Session, folder: &str) -> Result<String, RpcError> {
     let mut script = ShellScript::new();
-    script.command(&["mkdir", "-p", "--", &live.workdir]);
+    script.set("w", folder.as_bytes());
+    script.raw("case $w in /*) ;; *) w=${HOME%/}/$w;; esac\nmkdir -p -- \"$w\" && cd -- \"$w\" && pwd -P\n");
     let script = script.finish(4_096, true).map_err(tool_error)?;
-    let output = live.session.run(&script.text, RunOptions::default()).await.map_err(ssh_error)?;
-    if output.exit_code == 0 {
-        return Ok(());
+    let output = session.run(&script.text, RunOptions::default()).await.map_err(ssh_error)?;
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match String::from_utf8(output.stdout.bytes) {
+        Ok(path) if output.exit_code == 0 && path.starts_with('/') => Ok(path.trim_end_matches('\n').to_owned()),
+        Ok(_) => {
+            let why = said(&output.stderr.bytes);
+            Err(RpcError::new(ErrorCode::Failed, format!("The folder {folder} could not be made there: {why}"))
+                .hint("Choose a folder that this account may write to."))
+        }
+        Err(_) => Err(RpcError::new(ErrorCode::Failed, "The folder’s path on the machine is not text in UTF-8.")),
     }
-    let said = String::from_utf8_lossy(&output.stderr.bytes).trim().to_owned();
-    Err(RpcError::new(ErrorCode::Failed, format!("The sandbox’s folder could not be made: {said}")))
 }
 
 async fn lay_out(audited: &Audited<'_>, point: &StartingPoint) -> Result<(), RpcError> {

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_model::{ChannelId, Connection, InstalledTool, Inventory};
+use berth_model::{Connection, InstalledTool, Inventory};
 use berth_providers::Found;
 use berth_ssh::SessionState;
+use berth_store::ChannelRecord;
 use berth_tools::jobs::ListAll;
 use tokio::time::sleep;
 
-use super::Live;
-use super::driver::{Note, Notes};
-use crate::actions::call;
+use super::messages::{Listener, Note, Notes};
+use crate::live::Live;
+use crate::scripts::call;
 use crate::tasks::Task;
 use crate::world::World;
 
@@ -21,20 +22,17 @@ const CALM: Duration = Duration::from_millis(1_000);
 /// After something happened, looks come faster for a while: first after 50 ms, then each wait doubles.
 const EAGER: Duration = Duration::from_millis(50);
 
-/// A port on which something listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listener {
-    pub port: u16,
-    pub process: Option<String>,
-    /// The session it belongs to: that of the job that started it.
-    pub session: Option<u32>,
-}
-
 /// Starts what watches a running sandbox.
-pub(super) fn tasks(world: Arc<World>, id: ChannelId, live: Arc<Live>, take_stock: bool, notes: &Notes) -> Vec<Task> {
+pub(super) fn tasks(
+    world: Arc<World>,
+    record: ChannelRecord,
+    live: Arc<Live>,
+    take_stock: bool,
+    notes: &Notes,
+) -> Vec<Task> {
     let mut tasks = vec![
         Task::spawn("looks", looks(live.clone(), notes.clone())),
-        Task::spawn("connection", connection(world, id, live.clone(), notes.clone())),
+        Task::spawn("connection", connection(world, record, live.clone(), notes.clone())),
     ];
     if take_stock {
         tasks.push(Task::spawn("inventory", inventory(live, notes.clone())));
@@ -80,7 +78,7 @@ async fn looks(live: Arc<Live>, notes: Notes) {
     }
 }
 
-async fn connection(world: Arc<World>, id: ChannelId, live: Arc<Live>, notes: Notes) {
+async fn connection(world: Arc<World>, record: ChannelRecord, live: Arc<Live>, notes: Notes) {
     let mut state = live.session.state();
     loop {
         let now = state.borrow_and_update().clone();
@@ -92,7 +90,10 @@ async fn connection(world: Arc<World>, id: ChannelId, live: Arc<Live>, notes: No
             SessionState::Reconnecting { attempt, reason } => Connection::Reconnecting { attempt, reason },
         }));
         // A connection is lost by a fault on the way, or because the machine has ended: the provider knows.
-        if lost && matches!(world.local.find(&id).await, Ok(Found::Asleep | Found::Gone)) {
+        if lost
+            && let Ok(provider) = world.provider(&record)
+            && matches!(provider.find(&record.id).await, Ok(Found::Asleep | Found::Gone))
+        {
             notes.send(Note::Ended);
             return;
         }

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_model::*;
+use berth_store::ChannelRecord;
 use berth_tools::jobs::Seen;
 use berth_tools::{Place, Tool};
 
-use crate::actions::{Action, Told, call};
-use crate::channel::{Handle, Live, Wish};
+use crate::actions::Action;
+use crate::channel::{Handle, Wish};
 use crate::engine::{Engine, check_name, check_repository, insert, look_around, new_record};
 use crate::error::store_error;
 use crate::front::lock::Host;
 use crate::gateway::Gateway;
 use crate::hub::now;
 use crate::jobs;
+use crate::live::Live;
+use crate::machines;
+use crate::scripts::{Told, call};
 
 /// The most that a message may be, in bytes.
 const MESSAGE: usize = 64 * 1024;
@@ -111,9 +115,14 @@ impl Commands for Engine {
         if let Start::Git { url } = &request.start {
             check_repository(url)?;
         }
-        let mut record =
-            new_record(&self.0.world, ChannelId::fresh(), request.name, SandboxState::Wanted, request.start);
-        record.network = request.network;
+        let record = match request.provider {
+            ProviderKind::Local => {
+                let (name, start) = (request.name, request.start);
+                let record = new_record(&self.0.world, ChannelId::fresh(), name, SandboxState::Wanted, start);
+                ChannelRecord { network: request.network, ..record }
+            }
+            ProviderKind::Machine => machines::record(self, &request)?,
+        };
         Ok(insert(self, record, caller).await?.channel())
     }
 
@@ -158,6 +167,8 @@ impl Commands for Engine {
         let handle = self.handle(&request.channel)?;
         let id = handle.id();
         handle.wish(Wish::Destroy).await?;
+        self.0.forwards.close_channel(&self.0.world, &id).await;
+        self.0.transfers.forget_channel(&self.0.world, &id).await;
         self.0.channels.remove(&id);
         Ok(Empty {})
     }
@@ -194,6 +205,81 @@ impl Commands for Engine {
         let handle = self.handle(&request.channel)?;
         let live = handle.live().await?;
         Ok(crate::openssh::access(&handle.channel(), &live.target, &self.config().folders))
+    }
+
+    async fn machine_list(&self, _: &Author, _: Empty) -> Result<MachineList, RpcError> {
+        Ok(MachineList { machines: self.0.world.hub.machines_now() })
+    }
+
+    async fn machine_add(&self, _: &Author, request: MachineAdd) -> Result<Machine, RpcError> {
+        machines::add(self, request).await
+    }
+
+    async fn machine_change(&self, _: &Author, request: MachineChange) -> Result<Machine, RpcError> {
+        machines::change(self, request).await
+    }
+
+    async fn machine_remove(&self, _: &Author, request: MachineName) -> Result<Empty, RpcError> {
+        machines::remove(self, &request.machine).await
+    }
+
+    async fn machine_hosts(&self, _: &Author, _: Empty) -> Result<ConfigHosts, RpcError> {
+        machines::hosts(self).await
+    }
+
+    async fn machine_check(&self, _: &Author, request: MachineName) -> Result<CheckReport, RpcError> {
+        machines::check(self, &request.machine).await
+    }
+
+    async fn sandbox_check(&self, _: &Author, request: ChannelName) -> Result<CheckReport, RpcError> {
+        machines::check_channel(self, &request.channel).await
+    }
+
+    async fn question_answer(&self, _: &Author, request: QuestionAnswer) -> Result<Empty, RpcError> {
+        self.0.world.questions.answer(request)
+    }
+
+    async fn question_refuse(&self, _: &Author, request: QuestionName) -> Result<Empty, RpcError> {
+        self.0.world.questions.refuse(&request.question)
+    }
+
+    async fn transfer_upload(&self, caller: &Author, request: TransferUpload) -> Result<Transfer, RpcError> {
+        let handle = self.handle(&request.channel)?;
+        self.0.transfers.upload(&self.0.world, handle, caller, request.from, &request.to)
+    }
+
+    async fn transfer_download(&self, caller: &Author, request: TransferDownload) -> Result<Transfer, RpcError> {
+        let handle = self.handle(&request.channel)?;
+        self.0.transfers.download(&self.0.world, handle, caller, request.from, request.to)
+    }
+
+    async fn transfer_stop(&self, _: &Author, request: TransferName) -> Result<Transfer, RpcError> {
+        self.0.transfers.stop(&request.transfer).await
+    }
+
+    async fn transfer_resume(&self, _: &Author, request: TransferName) -> Result<Transfer, RpcError> {
+        self.0.transfers.resume(&request.transfer).await
+    }
+
+    async fn transfer_dismiss(&self, _: &Author, request: TransferName) -> Result<Empty, RpcError> {
+        self.0.transfers.dismiss(&request.transfer)
+    }
+
+    async fn transfer_list(&self, _: &Author, _: Empty) -> Result<TransferList, RpcError> {
+        Ok(TransferList { transfers: self.0.world.hub.snapshot().transfers })
+    }
+
+    async fn forward_open(&self, _: &Author, request: ForwardOpen) -> Result<Forward, RpcError> {
+        let handle = self.handle(&request.channel)?;
+        self.0.forwards.open(&self.0.world, handle, request).await
+    }
+
+    async fn forward_close(&self, _: &Author, request: ForwardName) -> Result<Empty, RpcError> {
+        self.0.forwards.close(&self.0.world, &request.forward).await
+    }
+
+    async fn forward_list(&self, _: &Author, _: Empty) -> Result<ForwardList, RpcError> {
+        Ok(ForwardList { forwards: self.0.world.hub.snapshot().forwards })
     }
 
     async fn action_read(&self, caller: &Author, request: ActionRead) -> Result<FileRead, RpcError> {

@@ -8,10 +8,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use berth_model::*;
 use berth_tools::{Content, Kind, Place};
 
-use crate::actions::{Action, Told, tool_error};
+use crate::actions::Action;
 use crate::channel::Handle;
 use crate::engine::Engine;
+use crate::error::tool_error;
 use crate::jobs;
+use crate::scripts::Told;
 
 /// How long a command may take unless its caller says so, in seconds.
 const RUN_SECONDS: u32 = 120;

@@ -1,22 +1,15 @@
 //! One request and its response.
 
-use bytes::Bytes;
-use http_body_util::{Either, Empty, Full};
+use http_body_util::{Either, Empty};
 use hyper::body::{Body as _, Incoming};
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::{Method, Request, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 
 use super::headers;
 use super::label::{Label, NotAPreview};
-use super::pages::{self, Page};
+use super::pages::{self, Answer, Page, READY};
 use super::pool::{Body, Failure, Pool};
 use super::{Tasks, UpstreamError};
-
-/// Where a page that waits asks whether the port answers; no request for it reaches a sandbox.
-pub(super) const READY: &str = "/.berth/ready";
-
-/// What a browser is answered: the server's own stream, or a page of ours.
-pub(super) type Answer = Response<Either<Incoming, Full<Bytes>>>;
 
 /// What every exchange of one gateway needs.
 pub(super) struct Exchange {

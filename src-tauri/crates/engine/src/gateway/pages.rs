@@ -2,12 +2,18 @@
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use rand::Rng;
 
-use super::exchange::{Answer, READY};
 use super::label::Label;
+
+/// Where a page that waits asks whether the port answers; no request for it reaches a sandbox.
+pub(super) const READY: &str = "/.berth/ready";
+
+/// What a browser is answered: the server's own stream, or a page of ours.
+pub(super) type Answer = Response<Either<Incoming, Full<Bytes>>>;
 
 const TEMPLATE: &str = include_str!("page.html");
 

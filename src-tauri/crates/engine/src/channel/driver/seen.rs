@@ -1,10 +1,10 @@
 //! What is seen in the sandbox, as the channel shows it: its jobs, and the ports that answer.
 
-use berth_model::{Author, EntryBody, Job, JobId, JobStatus, Preview};
+use berth_model::{Author, EntryBody, Job, JobId, JobStatus, Preview, ProviderKind};
 use berth_store::ChannelRecord;
 use berth_tools::jobs::Seen;
 
-use super::{Driver, watcher};
+use super::{Driver, Listener};
 use crate::gateway::Gateway;
 use crate::jobs;
 use crate::world::World;
@@ -29,7 +29,11 @@ impl Driver {
         }
     }
 
-    pub(super) async fn jobs(&mut self, seen: Vec<Seen>) {
+    pub(super) async fn jobs(&mut self, mut seen: Vec<Seen>) {
+        // On a machine of the person's own there may be other channels' jobs, too.
+        if self.record.provider == ProviderKind::Machine {
+            seen.retain(|seen| self.view.jobs.iter().any(|known| known.id.as_str() == seen.id));
+        }
         self.sessions = seen.iter().filter_map(|job| Some((job.pid?, JobId(job.id.clone())))).collect();
         for seen in &seen {
             let known = self.view.jobs.iter().find(|known| known.id.as_str() == seen.id);
@@ -52,7 +56,12 @@ impl Driver {
             .collect()
     }
 
-    pub(super) async fn ports(&mut self, listeners: Vec<watcher::Listener>) {
+    pub(super) async fn ports(&mut self, mut listeners: Vec<Listener>) {
+        // Nor is what listens there this channel's, unless one of its jobs does.
+        if self.record.provider == ProviderKind::Machine {
+            let ours = |session: u32| self.sessions.contains_key(&session);
+            listeners.retain(|listener| listener.session.is_some_and(ours));
+        }
         let mut fresh = Vec::new();
         for preview in &mut self.view.previews {
             preview.listening = listeners.iter().any(|listener| listener.port == preview.port);
@@ -83,12 +92,7 @@ impl Driver {
     }
 }
 
-pub(super) fn preview(
-    world: &World,
-    record: &ChannelRecord,
-    port: u16,
-    listener: Option<&watcher::Listener>,
-) -> Preview {
+pub(super) fn preview(world: &World, record: &ChannelRecord, port: u16, listener: Option<&Listener>) -> Preview {
     Preview {
         port,
         url: Gateway::url_at(world.gateway_port, &record.name, port),

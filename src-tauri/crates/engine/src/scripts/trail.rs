@@ -3,15 +3,33 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use berth_model::{ActionId, ActionStatus, AuditRow, Author, ChannelId, Entry, EntryBody, ErrorCode, RpcError, Verb};
+use berth_model::{
+    ActionId, ActionStatus, AuditRow, Author, ChannelId, Entry, EntryBody, ErrorCode, JobId, RpcError, Verb,
+};
 use berth_tools::Script;
 
-use super::{Told, excerpt, floor, millis};
 use crate::hub::now;
 use crate::world::World;
 
+/// The most of an output that a card shows, in bytes; the timeline is no archive.
+pub const CARD_OUTPUT: usize = 16 * 1024;
 /// The most of a script that the audit log keeps, in bytes.
 const AUDIT_SCRIPT: usize = 64 * 1024;
+
+/// What a card and the audit log tell of an action that succeeded.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// A few words.
+    pub summary: Option<String>,
+    /// Output or a diff.
+    pub output: Option<String>,
+    /// A command's exit code.
+    pub exit_code: Option<i32>,
+    /// The job it started.
+    pub job: Option<JobId>,
+    /// Absolute paths that changed.
+    pub changed: Vec<String>,
+}
 
 /// An audit row that grows while its action runs.
 #[derive(Clone)]
@@ -57,6 +75,11 @@ impl Row {
         let sent = script.text.len() + script.stdin.as_ref().map_or(0, Vec::len);
         row.bytes_in += u64::try_from(sent).unwrap_or(u64::MAX);
         before
+    }
+
+    /// What runs, where it is no script that a tool made.
+    pub fn runs(&self, command: &str) {
+        command.clone_into(&mut self.lock().script);
     }
 
     /// So many bytes were seen to come back.
@@ -141,4 +164,41 @@ async fn end(world: &World, row: &Row, entry: Option<Entry>, duration: Duration,
         card.job = told.job;
     }
     world.retell(entry).await;
+}
+
+/// The first and the last part of a text that is too long for a card.
+fn excerpt(text: &str) -> String {
+    if text.len() <= CARD_OUTPUT {
+        return text.to_owned();
+    }
+    let half = CARD_OUTPUT / 2;
+    let head = floor(text, half);
+    let tail = floor(text, text.len() - half);
+    let left_out = tail - head;
+    format!("{}\n… {left_out} bytes left out …\n{}", &text[..head], &text[tail..])
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_keeps_both_ends_and_whole_characters() {
+        let long = format!("start{}end", "é".repeat(CARD_OUTPUT));
+        let short = excerpt(&long);
+        assert!(short.starts_with("start") && short.ends_with("end"));
+        assert!(short.len() < CARD_OUTPUT + 100);
+        assert_eq!(excerpt("kept"), "kept");
+    }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::trail::{self, Row, Trail};
-use super::{CARD_OUTPUT, Told, ssh_error, tool_error};
-use crate::channel::Live;
+use super::trail::{CARD_OUTPUT, Row, Told, Trail, row};
+use crate::error::{ssh_error, tool_error};
+use crate::live::Live;
 use crate::tasks::Task;
 use crate::world::World;
 
@@ -30,12 +30,12 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub(super) fn new(world: &Arc<World>, row: Row, cancel: CancellationToken, shown: bool) -> Self {
+    pub fn new(world: &Arc<World>, row: Row, cancel: CancellationToken, shown: bool) -> Self {
         let action = row.copy().action;
         Self { world: world.clone(), row, action, cancel, shown, live: None }
     }
 
-    pub(super) fn on(&mut self, live: Arc<Live>) -> &mut Self {
+    pub fn on(&mut self, live: Arc<Live>) -> &mut Self {
         self.live = Some(live);
         self
     }
@@ -70,19 +70,27 @@ impl Runner {
 
     /// Runs a command with a time limit, and lets listeners see its output as it comes.
     /// Says whether its time ran out.
-    pub async fn command<T: Tool>(&mut self, tool: &T, timeout: Duration) -> Result<(T::Output, bool), RpcError> {
+    pub async fn command(&mut self, tool: &Run, timeout: Duration) -> Result<(Ran, bool), RpcError> {
         let (live, chunks) = mpsc::channel(256);
         let _heard = Task::spawn("output", hear(self.world.clone(), self.row.clone(), self.shown, chunks));
         self.command_heard(tool, timeout, live).await
     }
 
-    async fn command_heard<T: Tool>(
+    async fn command_heard(
         &mut self,
-        tool: &T,
+        tool: &Run,
         timeout: Duration,
         live: mpsc::Sender<Bytes>,
-    ) -> Result<(T::Output, bool), RpcError> {
+    ) -> Result<(Ran, bool), RpcError> {
         let script = tool.script().map_err(tool_error)?;
+        let machine = self.live()?;
+        if let Some(keeper) = &machine.keeper {
+            let before = self.row.sends(&script);
+            self.world.begun(self.row.copy()).await;
+            let outcome = keeper.run(&machine.session, tool, timeout, &self.cancel, live).await?;
+            self.row.counts(before.0 + outcome.bytes_in, before.1 + outcome.bytes_out);
+            return Ok((outcome.ran, outcome.timed_out));
+        }
         let options = RunOptions { timeout: Some(timeout), live: Some(live), ..RunOptions::default() };
         let output = self.run(&script, options).await?;
         let parsed = tool.parse(&reply(&output)).map_err(tool_error)?;
@@ -99,7 +107,7 @@ impl Runner {
                 Ok(output)
             }
             Err(error) => {
-                if matches!(error, SshError::NotConnected { .. }) {
+                if !error.is_final() && !matches!(error, SshError::OutcomeUnknown {} | SshError::Cancelled {}) {
                     self.row.counts(before.0, before.1);
                 }
                 Err(ssh_error(error))
@@ -169,7 +177,7 @@ impl Audited<'_> {
     }
 
     async fn begin(&self, verb: Verb, subject: &str) -> (Trail, Runner) {
-        let row = trail::row(ActionId::fresh(), self.channel, &Author::Berth, verb, subject.to_owned());
+        let row = row(ActionId::fresh(), self.channel, &Author::Berth, verb, subject.to_owned());
         let trail = Trail::begin(self.world, row, None).await;
         let mut runner = Runner::new(self.world, trail.row(), CancellationToken::new(), false);
         runner.on(self.live.clone());

@@ -1,0 +1,278 @@
+//! A command whose outcome outlives the connection: it is begun once, followed, and asked after until its end is known.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use berth_model::{ErrorCode, JobId, RpcError};
+use berth_ssh::{RunOptions, Session, SessionState, SshError};
+use berth_tools::kept::{BEGAN, End, Keep, Look, Standing};
+use berth_tools::{Ran, Reply, Run, Script, Tool};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{ssh_error, tool_error};
+
+/// What takes longer is looked after while it runs, first so often and then less.
+const FOLLOW: Duration = Duration::from_millis(150);
+const CALM: Duration = Duration::from_secs(1);
+/// A look takes no longer than the way there and back; one that does is tried again.
+const LOOK: Duration = Duration::from_secs(20);
+/// A connection that was lost is waited for so long before it is said that nothing was run.
+const BEGIN: Duration = Duration::from_secs(15);
+
+/// What a command did, and what went to and fro for it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it did.
+    pub ran: Ran,
+    /// Whether its time ran out.
+    pub timed_out: bool,
+    /// Bytes sent.
+    pub bytes_in: u64,
+    /// Bytes that came back.
+    pub bytes_out: u64,
+}
+
+/// Runs commands on one machine. Remembers which outcomes were seen, until the machine was told.
+#[derive(Debug, Default)]
+pub struct Keeper {
+    seen: Mutex<Vec<String>>,
+}
+
+/// One command on its way.
+struct Way<'a> {
+    session: &'a Session,
+    run: &'a Run,
+    deadline: Instant,
+    cancel: &'a CancellationToken,
+    live: mpsc::Sender<Bytes>,
+    out: u64,
+    err: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    timed_out: bool,
+}
+
+impl Keeper {
+    /// Runs a command once, however often the connection breaks meanwhile, and waits for its end. After `limit` it is
+    /// stopped; `live` is given what it prints as it comes.
+    pub async fn run(
+        &self,
+        session: &Session,
+        run: &Run,
+        limit: Duration,
+        cancel: &CancellationToken,
+        live: mpsc::Sender<Bytes>,
+    ) -> Result<Outcome, RpcError> {
+        let deadline = Instant::now() + limit;
+        let (out, err, bytes_in, bytes_out, timed_out) = (0, 0, 0, 0, false);
+        let mut way = Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out };
+        loop {
+            let id = JobId::fresh().0;
+            let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take() };
+            let begun = match way.begin(&keep).await {
+                Err(error) => {
+                    self.put(keep.seen);
+                    return Err(error);
+                }
+                Ok(begun) => begun,
+            };
+            let ran = match begun {
+                Begun::Ended(ran) => Some(ran),
+                Begun::Unknown => {
+                    self.put(keep.seen);
+                    way.resume(&id).await?
+                }
+                Begun::Not => None,
+            };
+            if let Some(ran) = ran {
+                self.put(vec![id]);
+                let Way { timed_out, bytes_in, bytes_out, .. } = way;
+                return Ok(Outcome { ran, timed_out, bytes_in, bytes_out });
+            }
+        }
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, ids: Vec<String>) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+    }
+}
+
+/// What is known once the first connection has told all it could.
+enum Begun {
+    Ended(Ran),
+    /// It may run.
+    Unknown,
+    /// It did not begin, and under this id it will not.
+    Not,
+}
+
+impl Way<'_> {
+    async fn begin(&mut self, keep: &Keep) -> Result<Begun, RpcError> {
+        let script = keep.script().map_err(tool_error)?;
+        let patience = Instant::now() + BEGIN;
+        loop {
+            let (begun, seen_to_begin) = mpsc::channel(16);
+            let options = RunOptions {
+                output_limit: script.reply_limit,
+                timeout: Some(self.deadline.saturating_duration_since(Instant::now())),
+                cancel: self.cancel.clone(),
+                live: Some(begun),
+                ..RunOptions::default()
+            };
+            let session = self.session;
+            let running = session.run(&script.text, options);
+            let followed = self.follow(&keep.id, seen_to_begin);
+            let output = tokio::select! {
+                output = running => output,
+                () = followed => Err(SshError::OutcomeUnknown {}),
+            };
+            match output {
+                Ok(output) => {
+                    self.bytes_in += output.bytes_in;
+                    self.bytes_out += output.bytes_out;
+                    self.timed_out |= output.timed_out;
+                    let reply = reply(&output);
+                    return match keep.parse(&reply) {
+                        Ok(Some(ran)) => Ok(Begun::Ended(ran)),
+                        Ok(None) => Ok(Begun::Not),
+                        // It was stopped so hard that its shell told nothing; what it printed is kept.
+                        Err(_) if output.timed_out => Ok(Begun::Unknown),
+                        Err(error) => Err(tool_error(error)),
+                    };
+                }
+                Err(SshError::OutcomeUnknown { .. }) => return Ok(Begun::Unknown),
+                // Nothing was run. A connection that was there a moment ago is given time to come back.
+                Err(error) if !error.is_final() && !matches!(error, SshError::Cancelled {} | SshError::Busy {}) => {
+                    let coming = matches!(*self.session.state().borrow(), SessionState::Reconnecting { .. });
+                    if !coming || Instant::now() >= patience {
+                        return Err(ssh_error(error));
+                    }
+                    self.pause(FOLLOW).await?;
+                }
+                Err(error) => return Err(ssh_error(error)),
+            }
+        }
+    }
+
+    /// Tells what a command prints, from when it is known to have begun. Ends only where it is gone.
+    async fn follow(&mut self, id: &str, mut begun: mpsc::Receiver<Bytes>) {
+        let mut said = Vec::new();
+        while !said.starts_with(BEGAN) {
+            match begun.recv().await {
+                Some(bytes) if said.len() < BEGAN.len() => said.extend_from_slice(&bytes),
+                // Where nothing can be kept it runs as any other command.
+                _ => return std::future::pending().await,
+            }
+        }
+        let mut pause = 2 * FOLLOW;
+        loop {
+            sleep(pause).await;
+            pause = (pause * 3 / 2).min(CALM);
+            if let Ok(Standing::Lost) = self.look(id).await {
+                return;
+            }
+        }
+    }
+
+    /// Asks until its end is known; nothing where it never began.
+    async fn resume(&mut self, id: &str) -> Result<Option<Ran>, RpcError> {
+        let mut pause = FOLLOW / 3;
+        loop {
+            if self.cancel.is_cancelled() {
+                return Err(self.give_up(id));
+            }
+            match self.look(id).await {
+                Ok(Standing::Never) => return Ok(None),
+                Ok(Standing::Ended(ran)) => return Ok(Some(ran)),
+                Ok(Standing::Lost) => {
+                    return Err(RpcError::new(
+                        ErrorCode::OutcomeUnknown,
+                        "The command was ended from outside, or the machine was started anew while it ran.",
+                    )
+                    .hint("Look at what it has done before you run it again."));
+                }
+                Ok(Standing::Running { .. }) if Instant::now() >= self.deadline => {
+                    self.timed_out = true;
+                    let end = End { id: id.to_owned() };
+                    let _ = self.tool(&end.script().map_err(tool_error)?).await;
+                }
+                Ok(Standing::Running { .. }) => {
+                    self.pause(pause).await.map_err(|_| self.give_up(id))?;
+                    pause = (pause * 3 / 2).min(CALM);
+                }
+                Err(error) if error.code == ErrorCode::Cancelled => return Err(self.give_up(id)),
+                // The machine answers nonsense, or not at all: it is asked again when it is back.
+                Err(_) => self.pause(FOLLOW).await.map_err(|_| self.give_up(id))?,
+            }
+        }
+    }
+
+    /// Sees to it that a command that nobody wants any more ends when the machine is back.
+    fn give_up(&self, id: &str) -> RpcError {
+        let (session, end) = (self.session.clone(), End { id: id.to_owned() });
+        tokio::spawn(async move {
+            let Ok(script) = end.script() else { return };
+            let until = Instant::now() + Duration::from_secs(3_600);
+            while session.run(&script.text, RunOptions::default()).await.is_err() && Instant::now() < until {
+                sleep(CALM).await;
+            }
+        });
+        ssh_error(SshError::Cancelled {})
+    }
+
+    async fn look(&mut self, id: &str) -> Result<Standing, RpcError> {
+        let look = Look { id: id.to_owned(), out: self.out, err: self.err };
+        let output = self.tool(&look.script().map_err(tool_error)?).await?;
+        let standing = look.standing(self.run, &reply(&output)).map_err(tool_error)?;
+        if let Standing::Running { out, out_to, err, err_to } = &standing {
+            (self.out, self.err) = (*out_to, *err_to);
+            for bytes in [out, err] {
+                if !bytes.is_empty() {
+                    let _ = self.live.try_send(Bytes::copy_from_slice(bytes));
+                }
+            }
+        }
+        Ok(standing)
+    }
+
+    async fn tool(&mut self, script: &Script) -> Result<berth_ssh::RunOutput, RpcError> {
+        let options = RunOptions {
+            output_limit: script.reply_limit,
+            cancel: self.cancel.clone(),
+            tidy: true,
+            timeout: Some(LOOK),
+            ..RunOptions::default()
+        };
+        let output = self.session.run(&script.text, options).await.map_err(ssh_error)?;
+        self.bytes_in += output.bytes_in;
+        self.bytes_out += output.bytes_out;
+        Ok(output)
+    }
+
+    async fn pause(&self, pause: Duration) -> Result<(), RpcError> {
+        match timeout_at(Instant::now() + pause, self.cancel.cancelled()).await {
+            Ok(()) => Err(ssh_error(SshError::Cancelled {})),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn reply(output: &berth_ssh::RunOutput) -> Reply<'_> {
+    Reply {
+        stdout: &output.stdout.bytes,
+        stderr: &output.stderr.bytes,
+        exit_code: output.exit_code,
+        truncated: output.stdout.dropped > 0 || output.stderr.dropped > 0,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on stops, and says what it played")]
+mod faults;

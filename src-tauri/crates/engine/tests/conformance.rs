@@ -1,0 +1,276 @@
+//! The contract of a sandbox, demanded of real SSH servers of many kinds, and all that an agent does in one.
+//!
+//! What came of it is `CONFORMANCE.md` beside this crate's manifest; the test fails where the page no longer tells the
+//! truth, and writes it with `BERTH_WRITE_DOCS=1`.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on stops")]
+
+mod machines;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use berth_engine::check::check;
+use berth_model::CheckReport;
+use berth_ssh::{PtyRequest, RunOptions, Session, SessionOptions};
+use berth_tools::kept::Keep;
+use berth_tools::{Place, Reply, Run, Tool, ToolError, jobs};
+use bytes::Bytes;
+use machines::{Home, Kind, Machine, is_root};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const PRINTS: &str = "echo 'Welcome! You have mail.'; echo noise >&2\n";
+
+fn kinds() -> Vec<Kind> {
+    let shell = |name, shell| Kind { name, shell, ..Kind::default() };
+    let mut kinds = vec![
+        shell("OpenSSH, bash", "bash"),
+        shell("OpenSSH, dash", "dash"),
+        shell("OpenSSH, zsh", "zsh"),
+        shell("OpenSSH, fish", "fish"),
+        shell("OpenSSH, tcsh", "tcsh"),
+        shell("OpenSSH, BusyBox ash", "ash"),
+        Kind { name: "dropbear", dropbear: true, shell: "sh", ..Kind::default() },
+        Kind { name: "dropbear -j (no forwarding)", dropbear: true, shell: "sh", config: "-j", ..Kind::default() },
+        Kind { name: "MaxSessions 1", shell: "bash", config: "MaxSessions 1", ..Kind::default() },
+        Kind {
+            name: "AllowTcpForwarding no",
+            shell: "bash",
+            config: "AllowTcpForwarding no\nAllowStreamLocalForwarding no",
+            ..Kind::default()
+        },
+        Kind {
+            name: ".bashrc prints text",
+            shell: "bash",
+            files: &[(".bashrc", PRINTS), (".profile", PRINTS)],
+            ..Kind::default()
+        },
+        Kind { name: ".bashrc sleeps 2 s", shell: "bash", files: &[(".bashrc", "sleep 2\n")], ..Kind::default() },
+        Kind { name: ".bashrc has exec zsh", shell: "bash", files: &[(".bashrc", "exec zsh\n")], ..Kind::default() },
+        Kind { name: "read-only home", shell: "bash", home: Home::ReadOnly, ..Kind::default() },
+        Kind { name: "full disk", shell: "bash", home: Home::Full, ..Kind::default() },
+        Kind { name: "locale that is not UTF-8", shell: "bash", config: "SetEnv LC_ALL=C LANG=C", ..Kind::default() },
+    ];
+    // Which of the two the test itself is, the others are, too.
+    if is_root() {
+        kinds.push(Kind { name: "a user who is not root", shell: "bash", other_user: true, ..Kind::default() });
+    }
+    kinds
+}
+
+/// What is done on each, and what the page calls it.
+const COLUMNS: [&str; 7] = ["contract", "files", "runs", "jobs", "terminal", "transfers", "ports"];
+
+/// What a machine is not expected to do, and why.
+fn excused(kind: &Kind, column: &str) -> Option<&'static str> {
+    match (kind.name, column) {
+        ("AllowTcpForwarding no" | "dropbear -j (no forwarding)", "ports") => Some("its server forbids it"),
+        ("read-only home" | "full disk", "jobs") => Some("jobs are kept in the home"),
+        ("read-only home" | "full disk", "files" | "transfers") => Some("nothing can be written there"),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_machine_is_a_sandbox() {
+    let mut page = String::from(
+        "# What works on which machine\n\n\
+         Made by `cargo test -p berth-engine --test conformance` with `BERTH_WRITE_DOCS=1`, against the real servers on\n\
+         Linux; the test fails where this page does not tell the truth. *contract* is what `berthctl check` looks at.\n\n",
+    );
+    let _ = writeln!(page, "| machine | {} |\n|---|{}", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
+    let mut faults = Vec::new();
+    let mut whole = true;
+    for kind in kinds() {
+        let Some(machine) = Machine::start(&kind) else {
+            whole = false;
+            continue;
+        };
+        eprintln!("on {}", kind.name);
+        let report = check(&machine.target).await;
+        let session = Session::new(machine.target.clone(), SessionOptions::default());
+        let mut cells = Vec::new();
+        for column in COLUMNS {
+            let done = tokio::time::timeout(Duration::from_secs(90), act(column, &report, &session)).await;
+            let done = done.unwrap_or_else(|_| Err("it hung".to_owned()));
+            cells.push(match (done, excused(&kind, column)) {
+                (Ok(()), None) => "yes".to_owned(),
+                (Err(_), Some(why)) => format!("no: {why}"),
+                (Ok(()), Some(_)) => {
+                    faults.push(format!("{}: {column} works, and was not expected to", kind.name));
+                    "yes".to_owned()
+                }
+                (Err(why), None) => {
+                    faults.push(format!("{}: {column}: {why}", kind.name));
+                    "NO".to_owned()
+                }
+            });
+        }
+        session.close().await;
+        let _ = writeln!(page, "| {} | {} |", kind.name, cells.join(" | "));
+    }
+    // Where a home cannot be written, runs are kept here, until a later one says that they were seen.
+    for entry in std::fs::read_dir("/tmp").unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("berth-run-conformance-") {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    assert!(faults.is_empty(), "{page}\n{}", faults.join("\n"));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/CONFORMANCE.md");
+    if std::env::var_os("BERTH_WRITE_DOCS").is_some() {
+        std::fs::write(path, page).unwrap();
+    } else if whole && is_root() {
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page, "write it with BERTH_WRITE_DOCS=1");
+    }
+}
+
+async fn act(column: &str, report: &CheckReport, session: &Session) -> Result<(), String> {
+    match column {
+        "contract" => {
+            if report.ok {
+                Ok(())
+            } else {
+                Err(report.text.clone())
+            }
+        }
+        "files" => files(session).await,
+        "runs" => runs(session).await,
+        "jobs" => jobs_of(session).await,
+        "terminal" => terminal(session).await,
+        "transfers" => transfers(session).await,
+        _ => ports(report, session).await,
+    }
+}
+
+async fn tool<T: Tool>(session: &Session, tool: &T) -> Result<T::Output, String> {
+    let told = |error: ToolError| format!("{}: {}", std::any::type_name::<T>(), error.message);
+    let script = tool.script().map_err(told)?;
+    let stdin = script.stdin.clone().map(Bytes::from);
+    let options = RunOptions { stdin, output_limit: script.reply_limit, ..RunOptions::default() };
+    let output = session.run(&script.text, options).await.map_err(|error| error.to_string())?;
+    let (stdout, stderr) = (output.stdout.bytes.as_slice(), output.stderr.bytes.as_slice());
+    tool.parse(&Reply { stdout, stderr, exit_code: output.exit_code, truncated: false }).map_err(told)
+}
+
+fn must(that: bool, what: &str) -> Result<(), String> {
+    if that { Ok(()) } else { Err(what.to_owned()) }
+}
+
+async fn home(session: &Session) -> Result<String, String> {
+    let output = session.run(b"printf %s \"$HOME\"", RunOptions::default()).await.map_err(|error| error.to_string())?;
+    String::from_utf8(output.stdout.bytes).map_err(|error| error.to_string())
+}
+
+async fn files(session: &Session) -> Result<(), String> {
+    let at = |name: &str| Place::new("~/tree", name);
+    let content = b"one\ntwo\nthr\xc3\xa9e\n".to_vec();
+    tool(session, &berth_tools::Write { at: at("a b/it's"), content: content.clone(), version: None }).await?;
+    let read = tool(session, &berth_tools::Fetch { at: at("a b/it's"), max: 1 << 20 }).await?;
+    must(
+        format!("{read:?}").contains("two") || format!("{read:?}").contains("116, 119, 111"),
+        "the file reads differently",
+    )?;
+    let large = vec![b'x'; 300_000];
+    tool(session, &berth_tools::Write { at: at("large"), content: large, version: None }).await?;
+    let listing = tool(session, &berth_tools::List { at: at("."), offset: None, limit: None }).await?;
+    must(listing.total == 2, "the listing is not of two entries")?;
+    let found =
+        tool(session, &berth_tools::Glob { at: at("."), pattern: "**/it*".to_owned(), limit: Some(10) }).await?;
+    must(found.paths.len() == 1, "glob does not find the file")?;
+    let stat = tool(session, &berth_tools::Stat { at: at("large") }).await?;
+    must(format!("{stat:?}").contains("300000"), "stat tells another size")?;
+    tool(session, &berth_tools::Move { from: at("large"), to: at("moved"), replace: false }).await?;
+    tool(session, &berth_tools::Delete { at: at("."), recursive: true }).await?;
+    Ok(())
+}
+
+async fn runs(session: &Session) -> Result<(), String> {
+    let at = Place::here("/");
+    let keep = |command: &str| Keep {
+        id: format!("conformance-{:x}", rand_id()),
+        run: Run { at: at.clone(), command: command.to_owned(), env: vec![("A".to_owned(), "b c".to_owned())] },
+        seen: Vec::new(),
+    };
+    let ran = tool(session, &keep("echo \"$A\"; pwd; echo wrong >&2; exit 3")).await?.ok_or("it did not run")?;
+    must((ran.stdout.as_str(), ran.stderr.as_str(), ran.exit_code) == ("b c\n/\n", "wrong\n", 3), &format!("{ran:?}"))?;
+    let ran = tool(session, &keep("yes | head -c 3000000")).await?.ok_or("it did not run")?;
+    must(ran.exit_code == 0 && ran.stdout.starts_with("y\ny\n"), "a long output is wrong")
+}
+
+fn rand_id() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos())
+}
+
+async fn jobs_of(session: &Session) -> Result<(), String> {
+    let id = format!("c{:x}", rand_id());
+    let command = "echo up; exec sleep 1000".to_owned();
+    tool(session, &jobs::Start { id: id.clone(), command, at: Place::here("/"), env: Vec::new() }).await?;
+    let mut out = Vec::new();
+    for _ in 0..50 {
+        out = tool(session, &jobs::Tail { id: id.clone(), offset: 0, limit: 100 }).await?.bytes;
+        if out == b"up\n" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    must(out == b"up\n", "its output is not there")?;
+    let stopped = tool(session, &jobs::Stop { id: id.clone(), grace_ms: 2_000 }).await?;
+    must(stopped.state == jobs::State::Stopped, "it was not stopped")?;
+    tool(session, &jobs::Forget { id }).await
+}
+
+async fn terminal(session: &Session) -> Result<(), String> {
+    let request = PtyRequest {
+        cols: 100,
+        rows: 30,
+        term: "xterm-256color".to_owned(),
+        command: Some("exec sh".to_owned()),
+        ..PtyRequest::default()
+    };
+    let mut pty = session.pty(request).await.map_err(|error| error.to_string())?;
+    pty.writer.write(Bytes::from_static(b"stty size; exit 4\n")).await.map_err(|error| error.to_string())?;
+    let mut said = Vec::new();
+    while let Some(bytes) = pty.reader.recv().await {
+        said.extend_from_slice(&bytes);
+    }
+    let text = String::from_utf8_lossy(&said);
+    must(text.contains("30 100"), &format!("its size is not 30 by 100: {text}"))?;
+    must(pty.reader.exit_code() == Some(4), "its exit code is not 4")
+}
+
+async fn transfers(session: &Session) -> Result<(), String> {
+    let path = format!("{}/sent", home(session).await?);
+    let content: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 253) as u8).collect();
+    let size = content.len() as u64;
+    let sent = session.upload(content.as_slice(), size, path.as_bytes(), Some(0o640), |_| {}).await;
+    sent.map_err(|error| error.to_string())?;
+    let mut back = Vec::new();
+    session.download(path.as_bytes(), &mut back, |_| {}).await.map_err(|error| error.to_string())?;
+    must(back == content, "it came back different")
+}
+
+/// The machine's own SSH server is what surely listens there.
+async fn ports(report: &CheckReport, session: &Session) -> Result<(), String> {
+    let told = report.checks.iter().find(|check| check.id == "forwarding").map(|check| check.ok);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
+    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+    let serve = async {
+        let (mut stream, _) = listener.accept().await?;
+        let mut word = [0; 4];
+        stream.read_exact(&mut word).await?;
+        stream.write_all(&word).await
+    };
+    let ask = async {
+        let mut stream = session.forward_tcp("127.0.0.1", port).await.map_err(|error| error.to_string())?;
+        stream.write_all(b"ping").await.map_err(|error| error.to_string())?;
+        let mut word = [0; 4];
+        stream.read_exact(&mut word).await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(word)
+    };
+    let asked = tokio::select! {
+        asked = ask => asked,
+        Err(error) = serve => Err(error.to_string()),
+    };
+    must(told == Some(asked.is_ok()), "the check says otherwise")?;
+    must(asked? == *b"ping", "something else came back")
+}

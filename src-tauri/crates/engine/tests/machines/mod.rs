@@ -1,0 +1,234 @@
+//! Machines of many kinds: real SSH servers, each in a mount namespace with a passwd file, a home and a disk of its own.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on stops")]
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use berth_ssh::{Auth, Credentials, Endpoint, HostKeyCheck, Identity, KnownHosts, SshTarget};
+use tempfile::TempDir;
+
+/// A kind of machine.
+#[derive(Debug, Clone, Default)]
+pub struct Kind {
+    /// What it is called in the table.
+    pub name: &'static str,
+    /// Its SSH server; OpenSSH's without it.
+    pub dropbear: bool,
+    /// The login shell; a name is looked for in the PATH.
+    pub shell: &'static str,
+    /// More of OpenSSH's configuration, or of dropbear's arguments.
+    pub config: &'static str,
+    /// Files of the home: name and content.
+    pub files: &'static [(&'static str, &'static str)],
+    /// What the home is.
+    pub home: Home,
+    /// Somebody other than who runs the test; only root can do that.
+    pub other_user: bool,
+}
+
+/// What a home is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Home {
+    /// A folder.
+    #[default]
+    Plain,
+    /// A folder that cannot be written to.
+    ReadOnly,
+    /// A file system without a free block; so is the one for temporary files.
+    Full,
+}
+
+/// A machine that runs; ended with the test.
+pub struct Machine {
+    child: Child,
+    folder: TempDir,
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    /// How it is reached.
+    pub target: SshTarget,
+}
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    output("id", &["-u"]) == "0"
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Where a program is.
+pub fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+impl Machine {
+    /// Starts one; nothing where this computer lacks a program for it. Where CI says that all is there, it must be.
+    pub fn start(kind: &Kind) -> Option<Self> {
+        let lacks = |what: &str| {
+            assert!(std::env::var_os("CI").is_none(), "{what} is not installed");
+            eprintln!("no {what} here: {} is left out", kind.name);
+        };
+        let folder = tempfile::Builder::new().prefix("berth-m").tempdir_in("/tmp").unwrap();
+        let at = folder.path();
+        fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = at.display().to_string();
+        let shell = if kind.shell.is_empty() { "sh" } else { kind.shell };
+        let shell = if shell == "ash" {
+            let Some(busybox) = which("busybox") else {
+                lacks("busybox");
+                return None;
+            };
+            symlink(busybox, at.join("ash")).unwrap();
+            at.join("ash")
+        } else {
+            let Some(path) = which(shell) else {
+                lacks(shell);
+                return None;
+            };
+            path
+        };
+        let home = at.join("home");
+        fs::create_dir_all(home.join(".ssh")).unwrap();
+        let (host, identity) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let private = |name: &str, content: &str| {
+            fs::write(at.join(name), content).unwrap();
+            fs::set_permissions(at.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        private("host", &host.to_openssh().unwrap());
+        private("key", &identity.to_openssh().unwrap());
+        fs::write(at.join("keys"), identity.public()).unwrap();
+        fs::write(home.join(".ssh/authorized_keys"), identity.public()).unwrap();
+        for (name, content) in kind.files {
+            fs::write(home.join(name), content).unwrap();
+        }
+        let user = if kind.other_user { "visitor".to_owned() } else { output("id", &["-un"]) };
+        let (uid, gid) = if kind.other_user {
+            ("4711".into(), "4711".into())
+        } else {
+            (output("id", &["-u"]), output("id", &["-g"]))
+        };
+        let passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let others = passwd.lines().filter(|line| !line.starts_with(&format!("{user}:")));
+        let me = format!("{user}:x:{uid}:{gid}::{}:{}", home.display(), shell.display());
+        fs::write(at.join("passwd"), others.chain([me.as_str()]).collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        if kind.other_user {
+            assert!(Command::new("chown").args(["-R", "4711:4711"]).arg(&home).status().unwrap().success());
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = if kind.dropbear {
+            let Some(dropbear) = which("dropbear") else {
+                lacks("dropbear");
+                return None;
+            };
+            let key = format!("{text}/dropbear");
+            // Its own kind of key file; the client is told the public half.
+            output("dropbearkey", &["-t", "ed25519", "-f", &key]);
+            format!("{} -F -E -m -r {key} -p 127.0.0.1:{port} -P {text}/pid {}", dropbear.display(), kind.config)
+        } else {
+            let config = format!(
+                "Port {port}\nListenAddress 127.0.0.1\nHostKey {text}/host\nAuthorizedKeysFile {text}/keys\n\
+                 StrictModes no\nPidFile none\nUsePAM no\nMaxStartups 100\nLogLevel ERROR\nAcceptEnv none\n\
+                 Subsystem sftp internal-sftp\n{}\n",
+                kind.config
+            );
+            fs::write(at.join("config"), config).unwrap();
+            let Some(sshd) = which("sshd") else {
+                lacks("sshd");
+                return None;
+            };
+            format!("{} -D -e -f {text}/config", sshd.display())
+        };
+        let public = if kind.dropbear {
+            let told = output("dropbearkey", &["-y", "-f", &format!("{text}/dropbear")]);
+            let line = told.lines().find(|line| line.starts_with("ssh-ed25519")).unwrap();
+            line.split(' ').take(2).collect::<Vec<_>>().join(" ")
+        } else {
+            host.public()
+        };
+        let mut command = Command::new("bwrap");
+        command.args(["--die-with-parent", "--dev-bind", "/", "/"]);
+        command.args(["--ro-bind", &format!("{text}/passwd"), "/etc/passwd"]);
+        let home_text = home.display().to_string();
+        let before = match kind.home {
+            Home::Plain => "",
+            Home::ReadOnly => {
+                command.args(["--ro-bind", &home_text, &home_text]);
+                ""
+            }
+            Home::Full => {
+                // What must be there is laid out by the keys' own file; then every block is taken.
+                for folder in [home_text.as_str(), "/var/tmp", "/dev/shm"] {
+                    command.args(["--size", "65536", "--tmpfs", folder]);
+                }
+                "for d in \"$0\" /var/tmp /dev/shm; do cat /dev/zero >\"$d/full\" 2>/dev/null; done; "
+            }
+        };
+        let _ = fs::create_dir_all("/run/sshd");
+        command.args(["--", "sh", "-c", &format!("{before}exec {server}"), &home_text]);
+        let log = fs::File::create(at.join("log")).unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let log = || fs::read_to_string(at.join("log")).unwrap_or_default();
+            assert!(child.try_wait().unwrap().is_none(), "{}: the server ended: {}", kind.name, log());
+            assert!(Instant::now() < deadline, "{}: the server does not listen: {}", kind.name, log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let known = at.join("known_hosts");
+        fs::write(&known, format!("[127.0.0.1]:{port} {public}\n")).unwrap();
+        let credentials = Credentials { key_files: vec![at.join("key")], ..Credentials::default() };
+        let target = SshTarget {
+            endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port },
+            user,
+            auth: Auth::Person(credentials.into()),
+            host_key: HostKeyCheck::Known(
+                KnownHosts {
+                    host: "127.0.0.1".to_owned(),
+                    port: Some(port),
+                    files: vec![known],
+                    own: at.join("own_known_hosts"),
+                    asker: None,
+                }
+                .into(),
+            ),
+        };
+        Some(Self { child, folder, port, target })
+    }
+
+    /// A file of the machine's own folder on this computer.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The home of its user.
+    pub fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // The servers of its connections are its children's children: they are told first.
+        let mut all = vec![self.child.id()];
+        let mut next = 0;
+        while next < all.len() {
+            let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", all[next])).unwrap_or_default();
+            all.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            next += 1;
+        }
+        for pid in all.iter().rev() {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+        let _ = self.child.wait();
+    }
+}
