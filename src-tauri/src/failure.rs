@@ -6,7 +6,7 @@ use berth_model::{ErrorCode, RpcError};
 use tauri::{Url, WebviewUrl, WebviewWindowBuilder};
 
 /// Shows why the app cannot start, and returns when the person has closed it. Does nothing where there is no display.
-pub fn show(error: &(dyn Error + 'static)) -> tauri::Result<()> {
+pub fn show(context: tauri::Context, error: &(dyn Error + 'static)) -> tauri::Result<()> {
     if !has_display() {
         return Ok(());
     }
@@ -27,7 +27,7 @@ pub fn show(error: &(dyn Error + 'static)) -> tauri::Result<()> {
                 .build()?;
             Ok(())
         })
-        .build(crate::host::context())?;
+        .build(context)?;
     app.run_return(|_, _| {});
     Ok(())
 }

@@ -28,7 +28,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             tell(&*error);
             // The log is for who started it in a terminal; most people did not.
-            if let Err(error) = failure::show(&*error) {
+            if let Err(error) = failure::show(context(), &*error) {
                 tell(&error);
             }
             ExitCode::FAILURE
@@ -69,10 +69,12 @@ fn open() -> Result<(), Box<dyn Error>> {
     let http = runtime.spawn(serve_mcp(folders, engine.clone(), presence));
     let opener = engine.clone();
     let app = tauri::Builder::default()
+        .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::init())
         .manage(Door::new(engine.clone()))
         .invoke_handler(tauri::generate_handler![
             ipc::rpc,
+            ipc::page_ready,
             ipc::subscribe,
             ipc::terminal_open,
             ipc::terminal_write,

@@ -92,6 +92,12 @@ pub async fn rpc(door: State<'_, Door>, cmd: String, payload: Value) -> Result<V
     door.engine.call(&Author::Person, &cmd, payload).await
 }
 
+/// The page has drawn what a person can use: it says so once. A start is measured up to here.
+#[tauri::command]
+pub fn page_ready() {
+    tracing::info!("the window is ready");
+}
+
 /// Sends a snapshot and every event after it; after a gap a new snapshot. A page listens once: what it, or the page that
 /// was there before it, had open ends.
 #[tauri::command]

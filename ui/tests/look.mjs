@@ -1,7 +1,7 @@
 /**
  * Looks at every screen: plays each scene over the fixture in both themes and at both sizes, under the app's content security
  * policy and with its frozen `Object.prototype`, checks it with axe, and leaves pictures. `npm run look -- [folder]
- * [scene …]`; fails when a scene does not do what it should, axe finds anything, a page throws or the policy refuses something.
+ * [scene …]`, with `LOOK=light-1280` for one of the four looks alone; fails when a scene does not do what it should, axe finds anything, a page throws or the policy refuses something.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { chromium } from 'playwright-core';
 import { build, preview } from 'vite';
+import { MACHINES } from './scenes-machines.mjs';
 import { WINDOW } from './scenes-window.mjs';
 import { WORKBENCH } from './scenes-workbench.mjs';
 
@@ -98,10 +99,11 @@ async function violations(window) {
   });
 }
 
-const wanted = [...Object.entries(WINDOW), ...Object.entries(WORKBENCH)]
+const wanted = [...Object.entries(WINDOW), ...Object.entries(WORKBENCH), ...Object.entries(MACHINES)]
   .filter(([name]) => only.length === 0 || only.includes(name))
   .flatMap(([name, one]) => (one.sizes ?? SIZES).flatMap((size) => [[name, one, size]]))
-  .flatMap((run) => ['light', 'dark'].map((theme) => [...run, theme]));
+  .flatMap((run) => ['light', 'dark'].map((theme) => [...run, theme]))
+  .filter(([, , [width], theme]) => [undefined, `${theme}-${width}`].includes(process.env.LOOK));
 const workers = Array.from({ length: availableParallelism() }, async () => {
   for (let run = wanted.shift(); run; run = wanted.shift()) await look(...run);
 });

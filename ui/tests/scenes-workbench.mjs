@@ -37,7 +37,7 @@ const SCENES = {
       await row(page, 'caf\\xE9.txt').waitFor();
       await row(page, 'evil\\u202Etxt.exe').waitFor();
       await page.getByRole('treeitem', { name: /^latest.*link to \.\.\/src\/index\.html$/ }).waitFor();
-      await row(page, 'node_modules, ignored by Git').waitFor();
+      await page.getByRole('treeitem', { name: /^node_modules ?, ignored by Git$/ }).waitFor();
     },
   },
   many: {

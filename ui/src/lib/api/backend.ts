@@ -60,6 +60,20 @@ export interface Terminal {
   close(): void;
 }
 
+/** Files and folders dragged from the desktop over the window; the place is in CSS pixels. */
+export interface DragListener {
+  over(x: number, y: number): void;
+  drop(x: number, y: number, paths: string[]): void;
+  leave(): void;
+}
+
+/** What a person is asked to choose on this computer. */
+export interface Wanted {
+  what: 'files' | 'file' | 'folder';
+  /** What it is for, at the top of the system's dialog. */
+  title: string;
+}
+
 export interface Backend {
   /** Calls a command; rejects with a `CallError`. */
   call<K extends CommandName>(name: K, request: Request<K>): Promise<Response<K>>;
@@ -73,4 +87,8 @@ export interface Backend {
   ): Promise<Terminal>;
   /** Opens an address in the system's browser. */
   openExternal(url: string): Promise<void>;
+  /** Shows the system's dialog; absolute paths, or none where nothing was chosen. */
+  choose(wanted: Wanted): Promise<string[]>;
+  /** Hears of what is dragged from the desktop: the browser's own events tell no paths. */
+  drags(listener: DragListener): Unsubscribe;
 }

@@ -312,6 +312,52 @@ berthctl: string,
  */
 pid: number, };
 
+export type Ask = { "kind": "host_key", 
+/**
+ * Its name or address, as it is written into the file of known hosts.
+ */
+host: string, 
+/**
+ * The kind of its key, such as `ssh-ed25519`.
+ */
+algorithm: string, 
+/**
+ * The key's fingerprint: `SHA256:…`.
+ */
+fingerprint: string, } | { "kind": "password", 
+/**
+ * Whose.
+ */
+user: string, 
+/**
+ * Where.
+ */
+host: string, 
+/**
+ * Whether the one before was refused.
+ */
+again: boolean, } | { "kind": "passphrase", 
+/**
+ * The key's file.
+ */
+file: string, 
+/**
+ * Whether the one before was wrong.
+ */
+again: boolean, } | { "kind": "prompts", 
+/**
+ * The machine's title for it.
+ */
+title: string, 
+/**
+ * What it says before.
+ */
+instructions: string, 
+/**
+ * What it asks.
+ */
+prompts: Array<Prompt>, };
+
 export type Audit = { 
 /**
  * Newest first.
@@ -414,6 +460,10 @@ created_at: number,
  */
 provider: ProviderKind, 
 /**
+ * The machine its sandbox is, where it is one of the person's own.
+ */
+machine: MachineId | null, 
+/**
  * What it started with.
  */
 start: Start, 
@@ -443,6 +493,14 @@ name: string,
  * Where its sandbox runs; this computer without it.
  */
 provider?: ProviderKind, 
+/**
+ * Which machine, where the provider is `machine`.
+ */
+machine?: MachineRef, 
+/**
+ * The folder to work in, on a machine: absolute, or from its user's home; `berth/<name>` without it.
+ */
+folder?: string, 
 /**
  * What it starts with; an empty folder without it.
  */
@@ -487,6 +545,64 @@ channel: ChannelRef,
  * Its new name.
  */
 name: string, };
+
+export type Check = { 
+/**
+ * A stable name, such as `tcp`, `host-key`, `shell`, `disk`.
+ */
+id: string, 
+/**
+ * What was looked at, in words.
+ */
+label: string, 
+/**
+ * Whether it is as it should be.
+ */
+ok: boolean, 
+/**
+ * Whether a machine that fails here can still be a sandbox, with less.
+ */
+optional: boolean, 
+/**
+ * What was found.
+ */
+detail: string, 
+/**
+ * What to do, where something is wrong.
+ */
+hint?: string, 
+/**
+ * How long it took.
+ */
+duration_ms: number, };
+
+export type CheckReport = { 
+/**
+ * Whether it can be a sandbox.
+ */
+ok: boolean, 
+/**
+ * In the order they were made: first how the connection came about, then what the machine can do.
+ */
+checks: Array<Check>, 
+/**
+ * The time of one round trip to it and back; unknown where it was not reached.
+ */
+round_trip_ms: number | null, 
+/**
+ * All of it as text, without secrets: to be copied.
+ */
+text: string, };
+
+export type ConfigHosts = { 
+/**
+ * Its hosts that are no patterns, in its order.
+ */
+hosts: Array<string>, 
+/**
+ * What of it is not understood, and what that means.
+ */
+notes: Array<string>, };
 
 export type Connection = { "state": "closed" } | { "state": "connecting" } | { "state": "connected" } | { "state": "reconnecting", 
 /**
@@ -638,7 +754,27 @@ providers: Array<ProviderInfo>,
 /**
  * Whether keys can be kept.
  */
-keychain: Keychain, } | { "kind": "settings", 
+keychain: Keychain, } | { "kind": "machines", 
+/**
+ * As they are now.
+ */
+machines: Array<Machine>, } | { "kind": "questions", 
+/**
+ * As it is now.
+ */
+questions: Array<Question>, } | { "kind": "transfer", 
+/**
+ * As it is now.
+ */
+transfer: Transfer, } | { "kind": "transfer_removed", 
+/**
+ * Which.
+ */
+id: TransferId, } | { "kind": "forwards", 
+/**
+ * As they are now.
+ */
+forwards: Array<Forward>, } | { "kind": "settings", 
 /**
  * As they are now.
  */
@@ -760,6 +896,64 @@ version: string,
  */
 created: boolean, };
 
+export type Forward = { 
+/**
+ * Its id.
+ */
+id: ForwardId, 
+/**
+ * The channel.
+ */
+channel: ChannelId, 
+/**
+ * The host as the sandbox reaches it.
+ */
+host: string, 
+/**
+ * The port there.
+ */
+port: number, 
+/**
+ * The port on this computer's 127.0.0.1.
+ */
+local_port: number, 
+/**
+ * Connections that stand now.
+ */
+connections: number, };
+
+export type ForwardId = string;
+
+export type ForwardList = { 
+/**
+ * Oldest first.
+ */
+forwards: Array<Forward>, };
+
+export type ForwardName = { 
+/**
+ * Which.
+ */
+forward: ForwardId, };
+
+export type ForwardOpen = { 
+/**
+ * Whose.
+ */
+channel: ChannelRef, 
+/**
+ * The port in the sandbox.
+ */
+port: number, 
+/**
+ * The host as the sandbox reaches it; the sandbox itself without it.
+ */
+host?: string, 
+/**
+ * The port on this computer's 127.0.0.1; the same where it is free, else any, without it.
+ */
+local_port?: number, };
+
 export type GlobResult = { 
 /**
  * Relative to the folder that was looked in.
@@ -797,6 +991,8 @@ files: number,
  * Whether there were more.
  */
 truncated: boolean, };
+
+export type Hidden = string;
 
 export type InstalledTool = { 
 /**
@@ -958,6 +1154,76 @@ unpushed: number | null,
  */
 running_jobs: number, };
 
+export type Machine = { 
+/**
+ * Its id, which never changes.
+ */
+id: MachineId, 
+/**
+ * What it is called; no other machine is.
+ */
+name: string, 
+/**
+ * How it is reached, as the person said: `user@host:port`, or a name of `~/.ssh/config`.
+ */
+address: string, 
+/**
+ * A private key to try first.
+ */
+identity: string | null, 
+/**
+ * When it was added.
+ */
+created_at: number, };
+
+export type MachineAdd = { 
+/**
+ * `user@host:port`, `ssh://user@host:port`, or a name of `~/.ssh/config`; user and port may be left out.
+ */
+address: string, 
+/**
+ * What to call it; the address without it.
+ */
+name?: string, 
+/**
+ * A private key to try first.
+ */
+identity?: string, };
+
+export type MachineChange = { 
+/**
+ * Which.
+ */
+machine: MachineRef, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its address.
+ */
+address: string, 
+/**
+ * A private key to try first.
+ */
+identity?: string, };
+
+export type MachineId = string;
+
+export type MachineList = { 
+/**
+ * By name.
+ */
+machines: Array<Machine>, };
+
+export type MachineName = { 
+/**
+ * Its id or name.
+ */
+machine: MachineRef, };
+
+export type MachineRef = string;
+
 export type MessagePost = { 
 /**
  * Where.
@@ -1008,6 +1274,16 @@ channel: ChannelRef,
  */
 port: number, };
 
+export type Prompt = { 
+/**
+ * What it asks.
+ */
+text: string, 
+/**
+ * Whether the answer may be seen while it is typed.
+ */
+echo: boolean, };
+
 export type ProviderInfo = { 
 /**
  * Which one.
@@ -1030,7 +1306,43 @@ available: boolean,
  */
 problem: RpcError | null, };
 
-export type ProviderKind = "local";
+export type ProviderKind = "local" | "machine";
+
+export type Question = { 
+/**
+ * Its id.
+ */
+id: QuestionId, 
+/**
+ * What it is asked for: a machine's name.
+ */
+machine: string, 
+/**
+ * What is asked.
+ */
+ask: Ask, };
+
+export type QuestionAnswer = { 
+/**
+ * Which.
+ */
+question: QuestionId, 
+/**
+ * One for each thing that was asked.
+ */
+answers: Array<Hidden>, 
+/**
+ * Keep it in the operating system's keychain.
+ */
+remember?: boolean, };
+
+export type QuestionId = string;
+
+export type QuestionName = { 
+/**
+ * Which.
+ */
+question: QuestionId, };
 
 export type RpcError = { 
 /**
@@ -1148,6 +1460,22 @@ channels: Array<Channel>,
  */
 providers: Array<ProviderInfo>, 
 /**
+ * The person's own machines, by name.
+ */
+machines: Array<Machine>, 
+/**
+ * What waits for a person's answer, oldest first.
+ */
+questions: Array<Question>, 
+/**
+ * Files and folders on their way, or lately, oldest first.
+ */
+transfers: Array<Transfer>, 
+/**
+ * Ports of sandboxes that are open on this computer, oldest first.
+ */
+forwards: Array<Forward>, 
+/**
  * How the app looks.
  */
 settings: Settings, 
@@ -1170,9 +1498,9 @@ config: string,
  */
 host: string, 
 /**
- * The Unix socket that the sandbox's SSH server listens on.
+ * The Unix socket that the sandbox's SSH server listens on, where it listens on one.
  */
-socket: string, };
+socket: string | null, };
 
 export type Start = { "kind": "blank" } | { "kind": "website" } | { "kind": "python" } | { "kind": "git", 
 /**
@@ -1230,7 +1558,89 @@ before?: number,
  */
 limit?: number, };
 
-export type Verb = "read" | "write" | "edit" | "glob" | "grep" | "list" | "run" | "stat" | "move" | "delete";
+export type Transfer = { 
+/**
+ * Its id.
+ */
+id: TransferId, 
+/**
+ * The channel whose sandbox it goes to or comes from.
+ */
+channel: ChannelId, 
+/**
+ * Whether it goes into the sandbox.
+ */
+up: boolean, 
+/**
+ * What is sent, in a few words: a name, or "3 items".
+ */
+name: string, 
+/**
+ * The folder it goes to.
+ */
+to: string, 
+/**
+ * Bytes of content that have arrived.
+ */
+done: number, 
+/**
+ * Bytes of content in all, once that is known.
+ */
+total: number | null, 
+/**
+ * How it stands.
+ */
+status: TransferStatus, };
+
+export type TransferDownload = { 
+/**
+ * Where from.
+ */
+channel: ChannelRef, 
+/**
+ * Paths in the sandbox; relative ones start at the channel's folder.
+ */
+from: Array<string>, 
+/**
+ * An absolute path of a folder on this computer.
+ */
+to: string, };
+
+export type TransferId = string;
+
+export type TransferList = { 
+/**
+ * Oldest first.
+ */
+transfers: Array<Transfer>, };
+
+export type TransferName = { 
+/**
+ * Which.
+ */
+transfer: TransferId, };
+
+export type TransferStatus = { "state": "running" } | { "state": "done" } | { "state": "stopped" } | { "state": "failed", 
+/**
+ * Why, and what to do.
+ */
+error: RpcError, };
+
+export type TransferUpload = { 
+/**
+ * Where to.
+ */
+channel: ChannelRef, 
+/**
+ * Absolute paths on this computer.
+ */
+from: Array<string>, 
+/**
+ * A folder in the sandbox; relative ones start at the channel's folder.
+ */
+to: string, };
+
+export type Verb = "read" | "write" | "edit" | "glob" | "grep" | "list" | "run" | "stat" | "move" | "delete" | "upload" | "download";
 
 /** Every command with its request and its response. */
 export interface Commands {
@@ -1250,6 +1660,24 @@ export interface Commands {
   "sandbox.sleep": { request: ChannelName; response: Channel };
   "sandbox.wake": { request: ChannelName; response: Channel };
   "sandbox.ssh": { request: ChannelName; response: SshAccess };
+  "machine.list": { request: Empty; response: MachineList };
+  "machine.add": { request: MachineAdd; response: Machine };
+  "machine.change": { request: MachineChange; response: Machine };
+  "machine.remove": { request: MachineName; response: Empty };
+  "machine.hosts": { request: Empty; response: ConfigHosts };
+  "machine.check": { request: MachineName; response: CheckReport };
+  "sandbox.check": { request: ChannelName; response: CheckReport };
+  "question.answer": { request: QuestionAnswer; response: Empty };
+  "question.refuse": { request: QuestionName; response: Empty };
+  "transfer.upload": { request: TransferUpload; response: Transfer };
+  "transfer.download": { request: TransferDownload; response: Transfer };
+  "transfer.stop": { request: TransferName; response: Transfer };
+  "transfer.resume": { request: TransferName; response: Transfer };
+  "transfer.dismiss": { request: TransferName; response: Empty };
+  "transfer.list": { request: Empty; response: TransferList };
+  "forward.open": { request: ForwardOpen; response: Forward };
+  "forward.close": { request: ForwardName; response: Empty };
+  "forward.list": { request: Empty; response: ForwardList };
   "action.read": { request: ActionRead; response: FileRead };
   "action.write": { request: ActionWrite; response: FileWritten };
   "action.edit": { request: ActionEdit; response: FileEdited };

@@ -1,15 +1,19 @@
 /** The backend inside the app: Tauri's IPC. Nothing else imports `@tauri-apps/*`. */
 import { Channel, invoke } from '@tauri-apps/api/core';
+import { getCurrentWebview } from '@tauri-apps/api/webview';
+import { open } from '@tauri-apps/plugin-dialog';
 import {
   CallError,
   type Backend,
   type CommandName,
+  type DragListener,
   type Listener,
   type Request,
   type Response,
   type Terminal,
   type TerminalHandlers,
   type Unsubscribe,
+  type Wanted,
 } from './backend';
 import type { ChannelRef, Event, Snapshot } from './generated';
 
@@ -26,10 +30,16 @@ export class TauriBackend implements Backend {
 
   listen(listener: Listener): Unsubscribe {
     let wanted = true;
+    let drawn = false;
     const events = new Channel<Told>((told) => {
       if (!wanted) return;
-      if ('snapshot' in told) listener.snapshot(told.snapshot);
-      else listener.event(told.event);
+      if ('event' in told) return listener.event(told.event);
+      listener.snapshot(told.snapshot);
+      if (!drawn) {
+        drawn = true;
+        // The first frame is being drawn when this is called, and stands when that is.
+        requestAnimationFrame(() => requestAnimationFrame(() => void ask('page_ready', {})));
+      }
     });
     ask('subscribe', { events }).catch((error: unknown) => {
       if (wanted) listener.lost(CallError.from(error));
@@ -71,6 +81,34 @@ export class TauriBackend implements Backend {
   openExternal(url: string): Promise<void> {
     return ask('open_external', { url });
   }
+
+  async choose({ what, title }: Wanted): Promise<string[]> {
+    try {
+      const chosen = await open({ title, multiple: what === 'files', directory: what === 'folder' });
+      return [chosen ?? []].flat();
+    } catch (error) {
+      throw CallError.from(error);
+    }
+  }
+
+  drags(listener: DragListener): Unsubscribe {
+    // Where the window takes no drops, the dialogs are the way in.
+    const listening = getCurrentWebview()
+      .onDragDropEvent(({ payload }) => {
+        if (payload.type === 'leave') return listener.leave();
+        const scale = dragScale();
+        const [x, y] = [payload.position.x / scale, payload.position.y / scale];
+        if (payload.type === 'drop') listener.drop(x, y, payload.paths);
+        else listener.over(x, y);
+      })
+      .catch(() => () => undefined);
+    return () => void listening.then((end) => end());
+  }
+}
+
+/** Tauri calls the place of a drag physical, but only on Windows are these the screen's own pixels. */
+function dragScale(): number {
+  return navigator.userAgent.includes('Windows') ? devicePixelRatio : 1;
 }
 
 async function ask<T>(command: string, args: Record<string, unknown>): Promise<T> {

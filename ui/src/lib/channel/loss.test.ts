@@ -18,3 +18,8 @@ it('says that files outside Git exist only here', () => {
 it('says when nothing would be lost', () => {
   expect(lossWords({ uncommitted: 0, unpushed: 0, running_jobs: 0 })).toHaveLength(1);
 });
+
+it('loses no file that stays on a machine', () => {
+  expect(lossWords({ uncommitted: 3, unpushed: 1, running_jobs: 1 }, true)).toEqual(['1 job still running.']);
+  expect(lossWords({ uncommitted: null, unpushed: null, running_jobs: 0 }, true)).toEqual(['No job runs.']);
+});

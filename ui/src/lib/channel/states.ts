@@ -46,13 +46,13 @@ export function isRunning(channel: Channel): boolean {
   return channel.sandbox.state === 'running';
 }
 
-/** Where it runs and how it reaches the network, in a few words. */
-export function whereabouts(channel: Channel, providerLabel: string): string {
+/** Where it runs and how it reaches the network, in a few words. A machine of one's own has the network it has. */
+export function whereabouts(channel: Channel, place: string): string {
   const networks = {
     full: 'own network',
     proxied: 'web access only',
     host: 'this computer’s network',
   };
   const { network } = channel.sandbox;
-  return network ? `${providerLabel} · ${networks[network]}` : providerLabel;
+  return network && channel.provider === 'local' ? `${place} · ${networks[network]}` : place;
 }

@@ -1,4 +1,5 @@
 /** How an action is told in its line. */
+import Download from '@lucide/svelte/icons/download';
 import FilePen from '@lucide/svelte/icons/file-pen';
 import FileText from '@lucide/svelte/icons/file-text';
 import FolderOpen from '@lucide/svelte/icons/folder-open';
@@ -9,6 +10,7 @@ import Pencil from '@lucide/svelte/icons/pencil';
 import Search from '@lucide/svelte/icons/search';
 import SquareTerminal from '@lucide/svelte/icons/square-terminal';
 import Trash from '@lucide/svelte/icons/trash-2';
+import Upload from '@lucide/svelte/icons/upload';
 import type { Component } from 'svelte';
 import type { ActionCard, Verb } from '$lib/api';
 
@@ -29,6 +31,8 @@ const VERBS: Record<Verb, VerbWords> = {
   stat: { icon: Info, doing: 'Looking at', done: 'Looked at' },
   move: { icon: MoveRight, doing: 'Moving', done: 'Moved' },
   delete: { icon: Trash, doing: 'Deleting', done: 'Deleted' },
+  upload: { icon: Upload, doing: 'Sending', done: 'Sent' },
+  download: { icon: Download, doing: 'Fetching', done: 'Fetched' },
 };
 
 export function verbIcon(verb: Verb): VerbWords['icon'] {

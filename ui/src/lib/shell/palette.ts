@@ -1,11 +1,15 @@
 /** What the palette offers where the person is. */
+import Cable from '@lucide/svelte/icons/cable';
 import Hash from '@lucide/svelte/icons/hash';
 import Moon from '@lucide/svelte/icons/moon';
 import PanelLeft from '@lucide/svelte/icons/panel-left';
 import Play from '@lucide/svelte/icons/play';
 import Plus from '@lucide/svelte/icons/plus';
+import Server from '@lucide/svelte/icons/server';
 import Settings from '@lucide/svelte/icons/settings';
+import Stethoscope from '@lucide/svelte/icons/stethoscope';
 import SunMoon from '@lucide/svelte/icons/sun-moon';
+import Upload from '@lucide/svelte/icons/upload';
 import type { Component } from 'svelte';
 import type { Channel, Theme } from '$lib/api';
 import { ACTION_WORDS, stateOf } from '$lib/channel/states';
@@ -51,6 +55,17 @@ function inChannel({ layout, power }: App, channel: Channel): PaletteGroup {
     keys: `Mod+${index + 1}`,
     run: () => layout.of(channel.id).openTab(tab),
   }));
+  const open = layout.of(channel.id);
+  items.push(
+    {
+      id: 'doctor',
+      label: 'Check this sandbox’s connection',
+      icon: Stethoscope,
+      run: () => (open.dialog = 'doctor'),
+    },
+    { id: 'ports', label: 'Open a port', icon: Cable, run: () => (open.dialog = 'ports') },
+    { id: 'upload', label: 'Upload files…', icon: Upload, run: () => open.askForUpload() },
+  );
   if (action) {
     const asleep = action !== 'sleep';
     // A failure shows as the sandbox's own in the channel.
@@ -73,6 +88,13 @@ function inSpace({ backend, navigation, space }: App): PaletteItem[] {
       .catch(() => navigation.openSettings('appearance'));
   return [
     { id: 'new', label: 'New channel', icon: Plus, run: () => navigation.openNew() },
+    { id: 'machines', label: 'Machines', icon: Server, run: () => navigation.openSettings('machines') },
+    {
+      id: 'add-machine',
+      label: 'Add a machine',
+      icon: Server,
+      run: () => navigation.openSettings('machines', true),
+    },
     { id: 'settings', label: 'Settings', icon: Settings, run: () => navigation.openSettings() },
     {
       id: 'rail',

@@ -5,6 +5,9 @@ import { forgetOthers, store, stored } from './stored';
 export const TABS = ['files', 'preview', 'terminal', 'activity'] as const;
 export type Tab = (typeof TABS)[number];
 
+/** The dialogs that ask or tell something about a channel. */
+export type ChannelDialog = 'rename' | 'agent' | 'ssh' | 'inside' | 'ports' | 'doctor' | 'destroy';
+
 interface Remembered {
   tab: Tab | null;
   port: number | null;
@@ -21,6 +24,11 @@ export class ChannelLayout {
   overTalk = $state(false);
   /** A file that something asked to open, as a wire path; Files opens it and sets this back to `null`. */
   requestedFile = $state<string | null>(null);
+
+  /** Somebody asked to send files into the sandbox; Files shows the system's dialog and sets this back. */
+  requestedUpload = $state(false);
+  /** The dialog that is open; whatever is in the channel's view may open one. */
+  dialog = $state<ChannelDialog | null>(null);
 
   /** What stands in the composer. */
   draft = $state('');
@@ -56,6 +64,11 @@ export class ChannelLayout {
 
   openFile(path: string): void {
     this.requestedFile = path;
+    this.openTab('files');
+  }
+
+  askForUpload(): void {
+    this.requestedUpload = true;
     this.openTab('files');
   }
 

@@ -1,10 +1,13 @@
 /** Where the person is in the window. */
 import type { ChannelId } from '$lib/api';
 
-export type SettingsSection = 'space' | 'appearance' | 'agents' | 'keychain' | 'about';
+export type SettingsSection = 'space' | 'machines' | 'appearance' | 'agents' | 'keychain' | 'about';
 
 export type Place =
-  { kind: 'new' } | { kind: 'channel'; id: ChannelId } | { kind: 'settings'; section: SettingsSection };
+  | { kind: 'new' }
+  | { kind: 'channel'; id: ChannelId }
+  /** `adds` where something new is to be made there at once. */
+  | { kind: 'settings'; section: SettingsSection; adds: boolean };
 
 const LAST = 'berth.channel';
 
@@ -29,7 +32,7 @@ export class Navigation {
     this.place = { kind: 'new' };
   }
 
-  openSettings(section: SettingsSection = 'space'): void {
-    this.place = { kind: 'settings', section };
+  openSettings(section: SettingsSection = 'space', adds = false): void {
+    this.place = { kind: 'settings', section, adds };
   }
 }

@@ -1,5 +1,17 @@
 /** For tests: records with only what matters spelled out. */
-import type { ActionCard, Author, Channel, Entry, EntryBody, Event, EventBody, Snapshot } from '$lib/api';
+import type {
+  ActionCard,
+  Author,
+  Channel,
+  Entry,
+  EntryBody,
+  Event,
+  EventBody,
+  Machine,
+  Question,
+  Snapshot,
+  Transfer,
+} from '$lib/api';
 
 export function channel(id: string, changes: Partial<Channel> = {}): Channel {
   return {
@@ -7,6 +19,7 @@ export function channel(id: string, changes: Partial<Channel> = {}): Channel {
     name: id,
     created_at: 0,
     provider: 'local',
+    machine: null,
     start: { kind: 'blank' },
     sandbox: {
       state: 'running',
@@ -65,9 +78,36 @@ export function snapshot(seq: number, channels: Channel[], changes: Partial<Snap
     engine: 'one',
     channels,
     providers: [],
+    machines: [],
+    questions: [],
+    transfers: [],
+    forwards: [],
     settings: { theme: 'system', space_name: 'My space' },
     keychain: { state: 'available' },
     problems: [],
+    ...changes,
+  };
+}
+
+export function machine(id: string, changes: Partial<Machine> = {}): Machine {
+  return { id, name: id, address: `ada@${id}`, identity: null, created_at: 0, ...changes };
+}
+
+export function question(id: string, changes: Partial<Question> = {}): Question {
+  const ask = { kind: 'password', user: 'ada', host: 'm', again: false } as const;
+  return { id, machine: 'm', ask, ...changes };
+}
+
+export function transfer(id: string, changes: Partial<Transfer> = {}): Transfer {
+  return {
+    id,
+    channel: 'a',
+    up: true,
+    name: 'photos.zip',
+    to: '/home/dev/work',
+    done: 0,
+    total: 1000,
+    status: { state: 'running' },
     ...changes,
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The window's mirror of the engine: channels, providers, settings. It holds no truth of its own; it applies a
+ * The window's mirror of the engine: channels, machines, questions, transfers, settings. It holds no truth of its own; it applies a
  * snapshot, then events in order, and asks for a new snapshot when one is missing.
  */
 import { SvelteMap } from 'svelte/reactivity';
@@ -10,14 +10,19 @@ import type {
   ChannelId,
   Event,
   EventBody,
+  Forward,
   Keychain,
+  Machine,
+  MachineId,
   ProviderInfo,
+  Question,
   RpcError,
   Settings,
   Snapshot,
   Unsubscribe,
 } from '$lib/api';
 import { Timeline } from './timeline.svelte';
+import { Transfers } from './transfers.svelte';
 
 /** Whether the engine is heard. */
 type Link = { state: 'connecting' } | { state: 'live' } | { state: 'lost'; reason: CallError };
@@ -36,6 +41,11 @@ export class Space {
   link = $state.raw<Link>({ state: 'connecting' });
   channels = $state.raw<Channel[]>([]);
   providers = $state.raw<ProviderInfo[]>([]);
+  machines = $state.raw<Machine[]>([]);
+  /** What waits for a person's answer, oldest first. */
+  questions = $state.raw<Question[]>([]);
+  forwards = $state.raw<Forward[]>([]);
+  readonly transfers = new Transfers();
   settings = $state.raw<Settings>({ theme: 'system', space_name: 'My space' });
   keychain = $state.raw<Keychain>({ state: 'available' });
   problems = $state.raw<RpcError[]>([]);
@@ -78,6 +88,19 @@ export class Space {
     return this.providers.find((provider) => provider.kind === kind)?.label ?? 'This computer';
   }
 
+  machine(id: MachineId | null): Machine | undefined {
+    return this.machines.find((machine) => machine.id === id);
+  }
+
+  /** Where a channel's sandbox runs: the name of its machine, or what its kind of provider is called. */
+  placeOf(channel: Channel): string {
+    return this.machine(channel.machine)?.name ?? this.providerLabel(channel.provider);
+  }
+
+  forwardsOf(channel: ChannelId): Forward[] {
+    return this.forwards.filter((forward) => forward.channel === channel);
+  }
+
   /** The timeline of a channel; made on first use, and kept true from then on. */
   timeline(id: ChannelId): Timeline {
     let timeline = this.#timelines.get(id);
@@ -108,6 +131,10 @@ export class Space {
     this.#seq = snapshot.seq;
     this.channels = snapshot.channels;
     this.providers = snapshot.providers;
+    this.machines = snapshot.machines;
+    this.questions = snapshot.questions;
+    this.forwards = snapshot.forwards;
+    this.transfers.reset(snapshot.transfers);
     this.settings = snapshot.settings;
     this.keychain = snapshot.keychain;
     this.problems = snapshot.problems;
@@ -162,6 +189,19 @@ export class Space {
       case 'surroundings':
         this.providers = body.providers;
         this.keychain = body.keychain;
+        return;
+      case 'machines':
+        this.machines = body.machines;
+        return;
+      case 'questions':
+        this.questions = body.questions;
+        return;
+      case 'transfer':
+        return this.transfers.put(body.transfer);
+      case 'transfer_removed':
+        return this.transfers.remove(body.id);
+      case 'forwards':
+        this.forwards = body.forwards;
         return;
       case 'settings':
         this.settings = body.settings;

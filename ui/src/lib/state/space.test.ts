@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CallError } from '$lib/api';
-import { AGENT, action, channel, entry, event, snapshot } from './samples';
+import { AGENT, action, channel, entry, event, machine, question, snapshot, transfer } from './samples';
 import { Space } from './space.svelte';
 import { FakeBackend, settle } from './testing';
 
@@ -95,5 +95,32 @@ describe('Space', () => {
     space.apply(event(13, { kind: 'files', channel: 'a', paths: ['/y'] }));
     expect(observer.files.mock.calls).toEqual([['a', ['/x']]]);
     expect(observer.focus.mock.calls).toEqual([['a', 3000]]);
+  });
+
+  it('mirrors machines, questions, transfers and forwards', () => {
+    const { space } = connected();
+    const forward = { id: 'f', channel: 'a', host: 'localhost', port: 80, local_port: 8080, connections: 0 };
+    space.reset(
+      snapshot(20, [channel('a', { provider: 'machine', machine: 'm' })], {
+        machines: [machine('m', { name: 'build-box' })],
+        questions: [question('q')],
+        transfers: [transfer('t')],
+        forwards: [forward],
+      }),
+    );
+    const [a] = space.channels;
+    expect(a && space.placeOf(a)).toBe('build-box');
+    expect(space.transfers.of('a')).toEqual(['t']);
+    expect(space.forwardsOf('a')).toEqual([forward]);
+    expect(space.forwardsOf('b')).toEqual([]);
+    space.apply(event(21, { kind: 'machines', machines: [machine('m', { name: 'renamed' })] }));
+    expect(a && space.placeOf(a)).toBe('renamed');
+    space.apply(event(22, { kind: 'questions', questions: [] }));
+    expect(space.questions).toEqual([]);
+    space.apply(event(23, { kind: 'transfer', transfer: transfer('u', { status: { state: 'done' } }) }));
+    space.apply(event(24, { kind: 'transfer_removed', id: 't' }));
+    expect(space.transfers.of('a')).toEqual(['u']);
+    space.apply(event(25, { kind: 'forwards', forwards: [] }));
+    expect(space.forwards).toEqual([]);
   });
 });

@@ -44,6 +44,14 @@ export class FakeBackend implements Backend {
   openExternal(): Promise<void> {
     return Promise.resolve();
   }
+
+  choose(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  drags(): () => void {
+    return () => undefined;
+  }
 }
 
 /** Lets promises that are settled run what waits for them. */

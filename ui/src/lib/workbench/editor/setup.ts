@@ -114,8 +114,9 @@ export function setEditable(view: EditorView, on: boolean): void {
   view.dispatch({ effects: effect });
 }
 
+/** The keyboard comes to it anyway; `tabindex` says so to whoever asks whether what scrolls can be reached. */
 function named(name: string): Extension {
-  return EditorView.contentAttributes.of({ 'aria-label': name });
+  return EditorView.contentAttributes.of({ 'aria-label': name, tabindex: '0' });
 }
 
 /** What each view was last said to show: a language that comes late may be of a name that it no longer has. */

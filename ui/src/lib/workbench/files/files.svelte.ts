@@ -7,6 +7,7 @@ import { shown } from '$lib/kit/shown';
 import { forgetOthers, store, stored } from '$lib/state/stored';
 import { OpenFile } from '../editor/open-file.svelte';
 import { editing } from '../editor/setup';
+import { Moving } from './moving.svelte';
 import { copyName } from './names';
 import { isWithin, join, moved, nameOf, parentOf, shellWord } from './paths';
 import { FileTree } from './tree.svelte';
@@ -23,6 +24,7 @@ export type Made = 'file' | 'folder';
 
 export class Files {
   readonly tree: FileTree;
+  readonly moving: Moving;
   /** The file in the editor. */
   open = $state.raw<OpenFile | null>(null);
   /** The entry whose name is being changed. */
@@ -41,6 +43,7 @@ export class Files {
     this.tree = new FileTree(this.root, (path, offset, limit) =>
       backend.call('action.list', { channel: channel.id, path, offset, limit }),
     );
+    this.moving = new Moving(backend, channel.id);
     this.tree.paused = true;
     const { expanded, open } = recall(channel.id);
     for (const path of expanded) this.tree.expand(path);

@@ -67,6 +67,8 @@ export class TreeKeys {
   handle(event: KeyboardEvent): boolean {
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     const { index } = this;
+    // What is typed after a move begins anew.
+    if (event.key.length > 1) this.#typed = '';
     const last = this.#files.tree.length - 1;
     switch (event.key) {
       case 'ArrowDown':

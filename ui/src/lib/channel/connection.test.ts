@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import type { Sandbox } from '$lib/api';
+import { channel } from '$lib/state/samples';
+import { connectionTrouble } from './connection';
+
+const on = (sandbox: Partial<Sandbox>, machine = true) => {
+  const one = channel('a', machine ? { provider: 'machine', machine: 'm' } : {});
+  return connectionTrouble({ ...one, sandbox: { ...one.sandbox, ...sandbox } }, 'gpu-box');
+};
+
+describe('connectionTrouble', () => {
+  it('is silent while all is well, or nothing is wanted', () => {
+    expect(on({})).toBeNull();
+    expect(on({ state: 'asleep', connection: { state: 'closed' } })).toBeNull();
+  });
+
+  it('tells how often it was tried, and what the last try said', () => {
+    expect(on({ connection: { state: 'reconnecting', attempt: 0, reason: '' } })?.text).toBe(
+      'The connection to gpu-box was lost. Connecting again…',
+    );
+    expect(on({ connection: { state: 'reconnecting', attempt: 1, reason: 'No route to host.' } })).toEqual({
+      text: 'The connection to gpu-box was lost. 1 try failed. The last said: No route to host.',
+      tone: 'warn',
+    });
+    const local = on({ connection: { state: 'reconnecting', attempt: 2, reason: '' } }, false);
+    expect(local?.text).toBe('The connection to the sandbox was lost. 2 tries failed.');
+  });
+
+  it('says why a machine is out of reach, in one line whatever the machine said', () => {
+    const failure = { code: 'failed', message: 'Refused\n\u001B[31mby it.' } as const;
+    expect(on({ state: 'unreachable', failure })).toEqual({
+      text: 'Berth does not reach gpu-box. Refused by it.',
+      tone: 'bad',
+    });
+  });
+});

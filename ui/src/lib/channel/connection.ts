@@ -1,0 +1,31 @@
+/** What goes on with a connection that is not as it should be, in a sentence. */
+import type { Channel } from '$lib/api';
+import { count } from '$lib/kit/format';
+import { plainLine } from '$lib/kit/plain';
+import type { Tone } from '$lib/kit/tone';
+
+export interface Trouble {
+  text: string;
+  tone: Extract<Tone, 'warn' | 'bad'>;
+}
+
+/** `place` is where the sandbox runs. Nothing where the connection stands, or is not to stand. */
+export function connectionTrouble({ provider, sandbox }: Channel, place: string): Trouble | null {
+  const it = provider === 'machine' ? plainLine(place, 80) : 'the sandbox';
+  const { connection, state, failure } = sandbox;
+  if (state === 'unreachable') {
+    const why = failure ? ` ${plainLine(failure.message, 300)}` : '';
+    return { text: `Berth does not reach ${it}.${why}`, tone: 'bad' };
+  }
+  if (state !== 'running' || connection.state !== 'reconnecting') return null;
+  const { attempt, reason } = connection;
+  const lost = `The connection to ${it} was lost.`;
+  const last = reason ? ` The last said: ${plainLine(reason, 300)}` : '';
+  return {
+    text:
+      attempt === 0
+        ? `${lost} Connecting again…`
+        : `${lost} ${count(attempt, 'try', 'tries')} failed.${last}`,
+    tone: 'warn',
+  };
+}

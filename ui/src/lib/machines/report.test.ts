@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import type { Check } from '$lib/api';
+import { markOf, verdict } from './report';
+
+const check = (changes: Partial<Check>): Check => ({
+  id: 'tcp',
+  label: 'Reaches the machine',
+  ok: true,
+  optional: false,
+  detail: '',
+  duration_ms: 1,
+  ...changes,
+});
+const report = (ok: boolean, ...checks: Check[]) => ({ ok, checks, round_trip_ms: null, text: '' });
+
+describe('verdict', () => {
+  it('says that a machine can be a sandbox, or with less', () => {
+    expect(verdict(report(true, check({})), 'machine')).toBe('This machine can be a sandbox.');
+    const less = check({ ok: false, optional: true });
+    expect(markOf(less)).toBe('less');
+    expect(verdict(report(true, check({}), less), 'machine')).toBe(
+      'This machine can be a sandbox, with less than it could have.',
+    );
+  });
+
+  it('says why not, by the first thing in the way', () => {
+    const less = check({ ok: false, optional: true, detail: 'No ripgrep.' });
+    const bad = check({ ok: false, detail: 'Nothing answers on port 22.' });
+    expect(verdict(report(false, less, bad), 'machine')).toBe(
+      'This machine cannot be a sandbox, because: nothing answers on port 22.',
+    );
+    expect(verdict(report(false, check({ ok: false, detail: 'SSH ended.' })), 'sandbox')).toContain(
+      'because: SSH ended.',
+    );
+    expect(verdict(report(false), 'machine')).toBe('This machine cannot be a sandbox.');
+  });
+});

@@ -1,0 +1,49 @@
+/** What a check found, in a sentence. */
+import type { Check, CheckReport } from '$lib/api';
+import { plainLine } from '$lib/kit/plain';
+
+/** How a check stands: as it should be, less than it could be, or in the way. */
+export type Mark = 'ok' | 'less' | 'bad';
+
+export const MARK_WORDS: Record<Mark, string> = {
+  ok: 'as it should be',
+  less: 'works with less',
+  bad: 'in the way',
+};
+
+export function markOf({ ok, optional }: Pick<Check, 'ok' | 'optional'>): Mark {
+  if (ok) return 'ok';
+  return optional ? 'less' : 'bad';
+}
+
+/** What was checked: a machine that may become a sandbox, or a sandbox in use. */
+export type Checked = 'machine' | 'sandbox';
+
+const VERDICTS = {
+  machine: {
+    ok: 'This machine can be a sandbox.',
+    less: 'This machine can be a sandbox, with less than it could have.',
+    bad: 'This machine cannot be a sandbox',
+  },
+  sandbox: {
+    ok: 'Nothing is wrong with the connection.',
+    less: 'The connection works. Some things could be better.',
+    bad: 'The sandbox cannot be used',
+  },
+} as const satisfies Record<Checked, Record<Mark, string>>;
+
+/** Whether it can be a sandbox; and if not, why. */
+export function verdict({ ok, checks }: CheckReport, of: Checked): string {
+  const words = VERDICTS[of];
+  if (!ok) {
+    const first = checks.find((check) => markOf(check) === 'bad');
+    const why = first && plainLine(first.detail || first.label);
+    return why ? `${words.bad}, because: ${lowerFirst(why)}` : `${words.bad}.`;
+  }
+  return checks.every((check) => check.ok) ? words.ok : words.less;
+}
+
+/** "Could not" becomes "could not", "SSH" and "22" stay. */
+function lowerFirst(text: string): string {
+  return /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+}

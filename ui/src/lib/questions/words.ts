@@ -1,0 +1,28 @@
+/** What a question is called, and what its two answers are. */
+import type { Ask } from '$lib/api';
+import { plainLine } from '$lib/kit/plain';
+
+interface Words {
+  title: string;
+  yes: string;
+  no: string;
+}
+
+export function questionWords(ask: Ask, machine: string): Words {
+  switch (ask.kind) {
+    case 'host_key':
+      return { title: 'Is this the right machine?', yes: 'Trust and connect', no: 'Do not connect' };
+    case 'password':
+      return { title: `Password for ${plainLine(ask.user, 60)}`, yes: 'Sign in', no: 'Cancel' };
+    case 'passphrase':
+      return { title: 'Passphrase for a private key', yes: 'Unlock', no: 'Cancel' };
+    case 'prompts':
+      return { title: `${plainLine(machine, 60)} asks`, yes: 'Answer', no: 'Cancel' };
+  }
+}
+
+/** The command that prints the same fingerprint on the machine itself. */
+export function fingerprintCommand(algorithm: string): string {
+  const kind = algorithm.includes('ed25519') ? 'ed25519' : algorithm.includes('ecdsa') ? 'ecdsa' : 'rsa';
+  return `ssh-keygen -lf /etc/ssh/ssh_host_${kind}_key.pub`;
+}

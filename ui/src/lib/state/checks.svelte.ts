@@ -1,0 +1,73 @@
+/**
+ * Checks of machines and of channels' sandboxes: what runs, and what the last one found. They outlive the view that began
+ * them, so that one may look elsewhere meanwhile.
+ */
+import { CallError, type Backend, type CheckReport } from '$lib/api';
+
+/** What is checked. */
+export type Subject = { kind: 'machine'; id: string } | { kind: 'channel'; id: string };
+
+export class Checking {
+  report = $state.raw<CheckReport | null>(null);
+  /** When the report came. */
+  at = $state(0);
+  error = $state.raw<CallError | null>(null);
+  /** When the check that runs began; `null` while none does. */
+  begun = $state<number | null>(null);
+  /** Whether the last one was given up. */
+  cancelled = $state(false);
+
+  readonly #ask: () => Promise<CheckReport>;
+  #wanted = 0;
+
+  constructor(ask: () => Promise<CheckReport>) {
+    this.#ask = ask;
+  }
+
+  async run(): Promise<void> {
+    const mine = ++this.#wanted;
+    this.begun = Date.now();
+    this.error = null;
+    this.cancelled = false;
+    try {
+      const report = await this.#ask();
+      if (mine !== this.#wanted) return;
+      this.report = report;
+      this.at = Date.now();
+    } catch (error) {
+      if (mine !== this.#wanted) return;
+      this.error = CallError.from(error);
+      this.report = null;
+    }
+    this.begun = null;
+  }
+
+  /** Waits no longer; what the engine has under way ends by itself, and its answer is not taken. */
+  cancel(): void {
+    this.#wanted += 1;
+    this.begun = null;
+    this.cancelled = true;
+  }
+}
+
+export class Checks {
+  readonly #backend: Backend;
+  readonly #known = new Map<string, Checking>();
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  of({ kind, id }: Subject): Checking {
+    const key = `${kind} ${id}`;
+    const known =
+      this.#known.get(key) ??
+      new Checking(() =>
+        kind === 'machine'
+          ? this.#backend.call('machine.check', { machine: id })
+          : this.#backend.call('sandbox.check', { channel: id }),
+      );
+    this.#known.set(key, known);
+    return known;
+  }
+}

@@ -1,0 +1,329 @@
+/** Machines of one's own, what they ask, and what goes to and from a sandbox. */
+import assert from 'node:assert/strict';
+
+const settings = (act) => async (page) => {
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Machines' }).click();
+  await act?.(page);
+};
+const landing = (act) => async (page, more) => {
+  await page.getByRole('button', { name: 'landing-page' }).click();
+  await act?.(page, more);
+};
+const files = (act) =>
+  landing(async (page, more) => {
+    await page.getByRole('tab', { name: 'Files' }).click();
+    await page.getByRole('treeitem', { name: 'package.json' }).waitFor();
+    await act?.(page, more);
+  });
+const calls = async (page, name) =>
+  (await page.evaluate(() => window.fixture.calls)).filter((call) => call === name).length;
+const middle = async (locator) => {
+  const { x, y, width, height } = await locator.boundingBox();
+  return [x + width / 2, y + height / 2];
+};
+const fromPalette = (words) => async (page) => {
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type(words);
+  await page.keyboard.press('Enter');
+};
+const question = (act) => async (page) => {
+  await page.getByRole('dialog').waitFor();
+  await act?.(page);
+};
+
+export const MACHINES = {
+  'machines-empty': { scene: 'channel', act: settings() },
+  machines: { scene: 'machines', act: settings() },
+  'machines-add': {
+    scene: 'machines',
+    act: async (page) => {
+      await fromPalette('add mach')(page);
+      await page.getByRole('dialog').waitFor();
+      await page.getByRole('button', { name: 'Add and check' }).click();
+      await page.getByRole('alert').waitFor();
+      await page.getByText('What of your SSH configuration is not understood').click();
+    },
+  },
+  'machines-added': {
+    scene: 'machines',
+    act: settings(async (page) => {
+      await page.getByRole('button', { name: 'Add a machine…' }).click();
+      await page.getByRole('button', { name: 'staging' }).click();
+      await page.getByRole('button', { name: 'Choose…' }).click();
+      await page.getByLabel('Name (optional)').press('Enter');
+      await page.getByRole('dialog').getByText('This machine can be a sandbox').waitFor();
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent.trim()), 'Done');
+    }),
+  },
+  'machines-report': {
+    scene: 'machines',
+    act: settings(async (page) => {
+      await page.getByRole('button', { name: 'Check machine gpu' }).click();
+      await page.getByText('There and back in 18 ms').waitFor();
+      await page.getByRole('button', { name: 'Copy as text' }).click();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'gpu can be a sandbox.');
+    }),
+  },
+  'machines-failing': {
+    scene: 'machines',
+    act: settings(async (page) => {
+      await page.getByRole('button', { name: 'Check machine build-box' }).click();
+      await page.getByText('cannot be a sandbox, because: nothing answers').waitFor();
+    }),
+  },
+  'machines-checking': {
+    scene: 'machines',
+    act: settings(async (page) => {
+      await page.getByRole('button', { name: 'Add a machine…' }).click();
+      await page.getByLabel('Address').fill('lab-07');
+      await page.getByLabel('Address').press('Enter');
+      await page.getByRole('button', { name: 'Done' }).click();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByText('The check was given up').waitFor();
+      await page.getByRole('button', { name: 'Check again' }).click();
+      await page.getByText('Checking lab-07').waitFor();
+    }),
+  },
+  'machines-edit': {
+    scene: 'machines',
+    act: settings(async (page) => {
+      await page.getByRole('button', { name: 'Edit gpu' }).click();
+      await page.getByLabel('Name (optional)').fill('big-gpu');
+      await page.getByRole('button', { name: 'Save and check' }).click();
+      await page.getByRole('button', { name: 'Done' }).click();
+      await page.getByRole('heading', { name: 'big-gpu' }).waitFor();
+      await page.getByRole('button', { name: 'Edit big-gpu' }).click();
+    }),
+  },
+  'destroy-machine': {
+    scene: 'machines',
+    act: landing(async (page) => {
+      await page.getByRole('button', { name: 'More about this channel' }).click();
+      await page.getByRole('menuitem', { name: 'Delete channel…' }).click();
+      await page.getByText('Its files stay on gpu').waitFor();
+    }),
+  },
+  'machines-remove': {
+    scene: 'machines',
+    act: settings(async (page) => {
+      await page.getByRole('button', { name: 'Remove gpu' }).click();
+      await page.getByRole('button', { name: 'Remove machine' }).click();
+      await page.getByText('Channels on a machine are deleted first: landing-page.').waitFor();
+    }),
+  },
+  'create-machine': {
+    scene: 'machines',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'New channel' }).click();
+      await page.getByLabel('Channel name').fill('nightly');
+      await page.getByRole('radio', { name: 'This computer' }).focus();
+      await page.keyboard.press('ArrowRight');
+      await page.getByRole('radio', { name: /^gpu/ }).check();
+      await page.getByLabel('Where to work on it').waitFor();
+    },
+  },
+  'create-machine-add': {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'New channel' }).click();
+      await page.getByRole('radio', { name: 'A machine I have' }).check({ force: true });
+      await page.getByRole('button', { name: 'Create channel' }).click();
+      await page.getByText('Add a machine first.').waitFor();
+      await page.getByLabel('Address').fill('staging');
+    },
+  },
+  'create-machine-added': {
+    scene: 'channel',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'New channel' }).click();
+      await page.getByRole('radio', { name: 'A machine I have' }).check({ force: true });
+      await page.getByLabel('Address').fill('staging');
+      await page.keyboard.press('Enter');
+      await page.getByText('This machine can be a sandbox').waitFor();
+      await page.getByLabel('Where to work on it').fill('/srv/site');
+      await page.getByLabel('Where to work on it').scrollIntoViewIfNeeded();
+      assert.equal(await calls(page, 'channel.create'), 0);
+    },
+  },
+  'created-machine': {
+    scene: 'machines',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'New channel' }).click();
+      await page.getByRole('radio', { name: 'A machine I have' }).check({ force: true });
+      await page.getByRole('button', { name: 'Create channel' }).click();
+      await page.getByText('On build-box', { exact: true }).waitFor();
+    },
+  },
+  'ask-host-key': {
+    scene: 'ask-host-key',
+    act: question(async (page) => {
+      const focused = () => page.evaluate(() => document.activeElement?.textContent.trim());
+      assert.equal(await focused(), 'Do not connect');
+      // A click beside it is no answer.
+      await page.mouse.click(5, 5);
+      await page.getByRole('dialog').waitFor();
+      assert.equal((await calls(page, 'question.answer')) + (await calls(page, 'question.refuse')), 0);
+    }),
+  },
+  'ask-password': {
+    scene: 'ask-password',
+    act: question(async (page) => {
+      await page.getByLabel('Password of ada').fill('hunter2');
+      await page.getByLabel('Remember in the keychain').check();
+    }),
+  },
+  'ask-password-again': { scene: 'ask-password-again', act: question() },
+  'ask-passphrase': {
+    scene: 'ask-passphrase',
+    act: question(async (page) => {
+      assert.ok(await page.getByLabel('Remember in the keychain').isDisabled());
+    }),
+  },
+  'ask-prompts': {
+    scene: 'ask-prompts',
+    act: question(async (page) => {
+      assert.equal(await page.getByLabel('One-time code').getAttribute('type'), 'text');
+      assert.equal(await page.getByLabel('PIN').getAttribute('type'), 'password');
+      const said = await page.getByRole('region', { name: 'What the machine says' }).textContent();
+      // eslint-disable-next-line no-control-regex -- none may be there
+      assert.doesNotMatch(said, /[\u001B\u202E]/);
+    }),
+  },
+  // Escape refuses; the next one comes up. Over a dialog that is open, too.
+  'ask-over': {
+    scene: 'ask-passphrase',
+    act: async (page, { shot }) => {
+      await page.getByRole('dialog', { name: 'Passphrase' }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog', { name: 'Password for ada' }).waitFor();
+      assert.equal(await calls(page, 'question.refuse'), 1);
+      await page.getByLabel('Password of ada').fill('hunter2');
+      await page.keyboard.press('Enter');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      await settings()(page);
+      await page.getByRole('button', { name: 'Add a machine…' }).click();
+      await page.getByLabel('Address').fill('half');
+      await page.evaluate(() =>
+        window.fixture.emit({
+          kind: 'questions',
+          questions: [
+            {
+              id: 'late',
+              machine: 'gpu',
+              ask: { kind: 'password', user: 'ada', host: 'gpu', again: true },
+            },
+          ],
+        }),
+      );
+      await page.getByRole('dialog', { name: 'Password for ada' }).waitFor();
+      await page.keyboard.type('typed');
+      assert.equal(await page.getByLabel('Password of ada').inputValue(), 'typed');
+      await page.mouse.click(5, 5);
+      await shot('two');
+      // What was under it is as it was left, and has the keyboard again.
+      await page.getByLabel('Password of ada').press('Enter');
+      await page.getByRole('dialog', { name: 'Password for ada' }).waitFor({ state: 'detached' });
+      await page.getByRole('dialog', { name: 'Add a machine' }).waitFor();
+      await page.waitForFunction(() => document.activeElement?.value === 'half');
+      await page.keyboard.type('way');
+      assert.equal(await page.getByLabel('Address').inputValue(), 'halfway');
+    },
+  },
+  reconnecting: { scene: 'reconnecting', act: landing() },
+  unreachable: { scene: 'unreachable', act: landing() },
+  doctor: {
+    scene: 'unreachable',
+    act: landing(async (page) => {
+      await page.getByRole('button', { name: 'What is wrong?' }).click();
+      await page.getByText('The sandbox cannot be used, because').waitFor();
+    }),
+  },
+  'doctor-ok': {
+    scene: 'machines',
+    act: landing(async (page) => {
+      await fromPalette('check this')(page);
+      await page.getByText('Some things could be better').waitFor();
+    }),
+  },
+  'failed-machine': {
+    scene: 'failed-machine',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'What is wrong?' }).waitFor();
+    },
+  },
+  ports: {
+    scene: 'moving',
+    act: landing(async (page) => {
+      await fromPalette('open a port')(page);
+      await page.getByRole('dialog').waitFor();
+      await page.getByLabel('Port', { exact: true }).fill('99999');
+      await page.keyboard.press('Enter');
+      await page.getByRole('alert').waitFor();
+      await page.getByLabel('Port', { exact: true }).fill('6379');
+      await page.keyboard.press('Enter');
+      await page.getByText('localhost:6379').first().waitFor();
+      await page.getByRole('button', { name: 'Copy the address localhost:15432' }).click();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'localhost:15432');
+    }),
+  },
+  'ports-empty': {
+    scene: 'channel',
+    act: landing(async (page) => {
+      await page.getByRole('button', { name: 'More about this channel' }).click();
+      await page.getByRole('menuitem', { name: 'Ports…' }).click();
+    }),
+  },
+  transfers: {
+    scene: 'moving',
+    act: files(async (page) => {
+      await page.evaluate(async () => {
+        const status = { state: 'running' };
+        const transfer = {
+          id: 't-running',
+          channel: 'id-landing-page',
+          up: true,
+          name: 'training-images',
+          to: '/home/dev/work',
+          total: 480_000_000,
+          status,
+        };
+        for (let n = 1; n <= 200; n += 1) {
+          window.fixture.emit({
+            kind: 'transfer',
+            transfer: { ...transfer, done: 120_000_000 + n * 100_000 },
+          });
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      });
+      await page.getByText(/MB\/s · .* left/).waitFor();
+    }),
+  },
+  drop: {
+    scene: 'channel',
+    act: files(async (page, { shot }) => {
+      const over = (at) => page.evaluate((at) => window.fixture.drag.over(...at), at);
+      const tree = await page.getByRole('tree', { name: 'Files' }).boundingBox();
+      await over([tree.x + tree.width / 2, tree.y + tree.height - 60]);
+      await page.getByText('Upload into the channel’s folder').waitFor();
+      await shot('root');
+      const src = await middle(page.getByRole('treeitem', { name: 'src' }));
+      await over(src);
+      await page.getByText('Upload into “src”').waitFor();
+      await shot('folder');
+      await over([5, 5]);
+      await page.getByText('Upload into').waitFor({ state: 'detached' });
+      await page.evaluate((at) => window.fixture.drag.drop(...at, ['/home/ada/logo.svg']), src);
+      await page.getByRole('progressbar', { name: 'Upload of logo.svg' }).waitFor();
+    }),
+  },
+  upload: {
+    scene: 'channel',
+    act: landing(async (page) => {
+      await fromPalette('upload')(page);
+      await page.getByRole('progressbar', { name: 'Upload of logo.svg' }).waitFor();
+      await page.getByRole('button', { name: 'Upload', exact: true }).click();
+      await page.getByRole('menuitem', { name: 'Upload a folder…' }).waitFor();
+    }),
+  },
+};
