@@ -32,7 +32,7 @@ lint: ui
 	cd ui && npm run --silent check && npm run --silent lint
 
 bench: packages release ## Measures Berth side by side with OpenSSH; writes target/bench.json
-	cargo bench --bench berth
+	$(CARGO_TARGET_DIR)/release/berth-bench
 
 dev: packages $(NPM) sandboxd ## Opens the app on the UI's development server, with hot reload
 	cargo build --workspace --bins

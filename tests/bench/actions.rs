@@ -104,7 +104,7 @@ async fn transfers(machine: &Machine, table: &mut Table) {
         tokio::task::block_in_place(|| scp(&ssh, &format!("{}:{there_text}", ssh.host()), &back.display().to_string()));
         scp_down.push(rate(begun));
     }
-    let target = || Target::RatioAtLeast(0.9);
+    let target = || Target::RatioAtLeast(1.0);
     table.beside("writing 100 MB", median(up), "scp", median(scp_up), "MB/s", target());
     table.beside("reading 100 MB", median(down), "scp", median(scp_down), "MB/s", target());
 }

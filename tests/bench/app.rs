@@ -1,6 +1,6 @@
 //! The release app itself: from *Create channel* to a first command, from a start to a window, memory, size.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ pub async fn measure(table: &mut Table) {
 }
 
 fn binary(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_berth")).with_file_name(name)
+    std::env::current_exe().expect("this program").with_file_name(name)
 }
 
 struct Place(TempDir);

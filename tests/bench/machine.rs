@@ -82,7 +82,7 @@ impl Machine {
         let target = SshTarget {
             endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port },
             user: self.user.clone(),
-            identity: self.identity.clone(),
+            auth: self.identity.clone().into(),
             host_key: HostKeyCheck::Pinned(self.host_key.public()),
         };
         Session::new(target, SessionOptions::default())
@@ -128,6 +128,23 @@ impl Ssh {
     /// Whom it goes to.
     pub fn host(&self) -> String {
         format!("{}@127.0.0.1", self.user)
+    }
+
+    /// Opens a port there on this computer.
+    pub fn forward(&self, local: u16, port: u16) {
+        let mut command = self.command("ssh");
+        command.args(["-O", "forward", "-L"]).arg(format!("{local}:127.0.0.1:{port}")).arg(self.host());
+        assert!(command.status().expect("ssh").success(), "no forward");
+    }
+
+    /// Sends a folder by rsync over the kept connection.
+    pub fn rsync(&self, from: &str, into: &str) {
+        let ssh = self.command("ssh");
+        let words = std::iter::once(ssh.get_program()).chain(ssh.get_args());
+        let line = words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+        let mut rsync = Command::new("rsync");
+        rsync.arg("-a").args(["-e", &line]).arg(from).arg(format!("{}:{into}", self.host()));
+        assert!(rsync.status().expect("rsync").success(), "rsync failed");
     }
 
     /// Runs a command there; milliseconds.
