@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use berth_model::{Check, CheckReport};
 use berth_ssh::{RunOptions, RunOutput, Session, SessionOptions, SshError, SshTarget, Step};
-use berth_tools::{Inventory, Reply, Tool};
+use berth_tools::{Inventory, Tool};
 use bytes::Bytes;
 use futures::future::join_all;
+
+use crate::reply::reply;
+use crate::terminals::FIND_KEEPER;
 
 /// A check that takes longer than this has failed.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -193,12 +196,6 @@ fn said(output: &RunOutput) -> String {
     text.trim().chars().filter(|letter| !letter.is_control() || *letter == '\n').take(200).collect()
 }
 
-fn reply(output: &RunOutput) -> Reply<'_> {
-    let truncated = output.stdout.dropped > 0 || output.stderr.dropped > 0;
-    let (stdout, stderr) = (output.stdout.bytes.as_slice(), output.stderr.bytes.as_slice());
-    Reply { stdout, stderr, exit_code: output.exit_code, truncated }
-}
-
 async fn shell(session: &Session) -> Found {
     match run(session, "printf '%s' \"${SHELL:-/bin/sh}\"").await {
         Ok(output) if output.exit_code == 0 => Found::good(format!("the login shell is {}", said(&output))),
@@ -325,8 +322,7 @@ async fn characters(session: &Session) -> Found {
 }
 
 async fn multiplexer(session: &Session) -> Found {
-    let script = "for p in tmux screen dtach; do command -v $p >/dev/null 2>&1 && echo $p && exit 0; done; exit 1";
-    match run(session, script).await {
+    match run(session, FIND_KEEPER).await {
         Ok(output) if output.exit_code == 0 => Found::good(format!("kept by {}", said(&output))),
         Ok(_) => Found::wrong(
             "there is no tmux, screen or dtach: a terminal ends with its connection",

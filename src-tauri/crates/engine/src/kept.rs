@@ -6,13 +6,14 @@ use std::time::Duration;
 use berth_model::{ErrorCode, JobId, RpcError};
 use berth_ssh::{RunOptions, Session, SessionState, SshError};
 use berth_tools::kept::{BEGAN, End, Keep, Look, Standing};
-use berth_tools::{Ran, Reply, Run, Script, Tool};
+use berth_tools::{Ran, Run, Script, Tool};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ssh_error, tool_error};
+use crate::reply::reply;
 
 /// What takes longer is looked after while it runs, first so often and then less.
 const FOLLOW: Duration = Duration::from_millis(150);
@@ -261,15 +262,6 @@ impl Way<'_> {
             Ok(()) => Err(ssh_error(SshError::Cancelled {})),
             Err(_) => Ok(()),
         }
-    }
-}
-
-fn reply(output: &berth_ssh::RunOutput) -> Reply<'_> {
-    Reply {
-        stdout: &output.stdout.bytes,
-        stderr: &output.stderr.bytes,
-        exit_code: output.exit_code,
-        truncated: output.stdout.dropped > 0 || output.stderr.dropped > 0,
     }
 }
 

@@ -25,6 +25,7 @@ mod live;
 mod machines;
 mod openssh;
 mod questions;
+mod reply;
 mod scripts;
 mod starts;
 mod tasks;

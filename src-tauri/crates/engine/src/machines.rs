@@ -69,11 +69,11 @@ pub async fn check(engine: &Engine, machine: &MachineRef) -> Result<CheckReport,
 
 /// The same for a channel's sandbox, wherever it is. One that sleeps is not woken up for it.
 pub async fn check_channel(engine: &Engine, channel: &ChannelRef) -> Result<CheckReport, RpcError> {
-    let channel = engine.handle(channel)?.channel();
-    if let Some(machine) = channel.machine {
+    let handle = engine.handle(channel)?;
+    if let Some(machine) = handle.channel().machine {
         return check(engine, &MachineRef(machine.0)).await;
     }
-    match engine.handle(&ChannelRef(channel.id.0))?.live_now() {
+    match handle.live_now() {
         Some(live) => Ok(check::check(&live.target).await),
         None => {
             Err(RpcError::new(ErrorCode::NotRunning, "The sandbox does not run, so there is nothing to connect to.")

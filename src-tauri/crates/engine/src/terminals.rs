@@ -21,6 +21,10 @@ const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connec
 const LOST: &str = "\r\n\x1b[7m The connection was lost. This terminal comes back when the machine does. \x1b[0m\r\n";
 const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with it. \x1b[0m\r\n";
 
+/// Says what the machine has to keep terminals, and fails where it has nothing.
+pub(crate) const FIND_KEEPER: &str =
+    "for p in tmux screen dtach; do command -v $p >/dev/null 2>&1 && echo $p && exit 0; done; exit 1";
+
 /// What keeps a terminal while nobody is connected to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeper {
@@ -32,8 +36,8 @@ enum Keeper {
 impl Keeper {
     /// What the machine has.
     async fn of(session: &Session) -> Option<Self> {
-        let script = "for p in tmux screen dtach; do command -v $p >/dev/null 2>&1 && echo $p && exit 0; done";
-        let output = session.run(script.as_bytes(), RunOptions { tidy: true, ..RunOptions::default() }).await.ok()?;
+        let output =
+            session.run(FIND_KEEPER.as_bytes(), RunOptions { tidy: true, ..RunOptions::default() }).await.ok()?;
         match output.stdout.bytes.trim_ascii() {
             b"tmux" => Some(Self::Tmux),
             b"screen" => Some(Self::Screen),

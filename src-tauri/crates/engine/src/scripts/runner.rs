@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use berth_model::{ActionId, Author, ChannelId, ErrorCode, EventBody, RpcError, Verb};
 use berth_ssh::{RunOptions, RunOutput, Session, SshError};
-use berth_tools::{Ran, Reply, Run, Script, Tool};
+use berth_tools::{Ran, Run, Script, Tool};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::trail::{CARD_OUTPUT, Row, Told, Trail, row};
 use crate::error::{ssh_error, tool_error};
 use crate::live::Live;
+use crate::reply::reply;
 use crate::tasks::Task;
 use crate::world::World;
 
@@ -196,13 +197,4 @@ async fn run(session: &Session, script: &Script, options: RunOptions) -> Result<
     let stdin = script.stdin.clone().map(Bytes::from);
     let options = RunOptions { stdin, output_limit: script.reply_limit, ..options };
     session.run(&script.text, options).await
-}
-
-fn reply(output: &RunOutput) -> Reply<'_> {
-    Reply {
-        stdout: &output.stdout.bytes,
-        stderr: &output.stderr.bytes,
-        exit_code: output.exit_code,
-        truncated: output.stdout.dropped > 0 || output.stderr.dropped > 0,
-    }
 }
