@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
-use support::{Desk, Window, free_port, until};
+use support::{Desk, Group, Window, free_port, until};
 
 /// OpenSSH's own server, with a key that lets us in and a home of its own.
 struct Server {
@@ -80,6 +80,166 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.down();
     }
+}
+
+/// OpenSSH's own server with accounts of its own, in a mount namespace of its own: one lets in by a password, the other by
+/// a password and a one-time code. Only root can make one.
+struct Accounts {
+    _servers: Group,
+    by_password: u16,
+    by_code: u16,
+}
+
+const PASSWORD: &str = "correct horse";
+/// Each lets in once.
+const CODES: [&str; 3] = ["31415926", "27182818", "16180339"];
+
+const SERVE: &str = "\
+for name in passwd shadow group; do mount --bind $0/$name /etc/$name || exit 1; done
+mount --bind $0/pam /etc/pam.d/sshd || exit 1
+/usr/sbin/sshd -D -e -f $0/by-password & exec /usr/sbin/sshd -D -e -f $0/by-code";
+
+impl Accounts {
+    fn start(folder: &Path) -> Self {
+        let folder = folder.join("accounts");
+        let home = folder.join("home");
+        std::fs::create_dir_all(&home).expect("a home");
+        // Nobody's number on this computer.
+        std::os::unix::fs::chown(&home, Some(47_001), Some(47_001)).expect("its owner");
+        let text = folder.display().to_string();
+        let hash = Command::new("openssl").args(["passwd", "-6", PASSWORD]).output().expect("openssl").stdout;
+        let hash = String::from_utf8(hash).expect("text");
+        let write = |name: &str, content: String, mode: u32| {
+            std::fs::write(folder.join(name), content).expect("written");
+            std::fs::set_permissions(folder.join(name), PermissionsExt::from_mode(mode)).expect("its mode");
+        };
+        write(
+            "passwd",
+            format!(
+                "root:x:0:0::/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n\
+                 visitor:x:47001:47001::{text}/home:/bin/bash\n"
+            ),
+            0o644,
+        );
+        write("shadow", format!("root:*:1::::::\nsshd:*:1::::::\nvisitor:{}:19000::::::\n", hash.trim()), 0o600);
+        write("group", "root:x:0:\nnogroup:x:65534:\nvisitor:x:47001:\n".to_owned(), 0o644);
+        write(
+            "pam",
+            format!(
+                "auth required pam_unix.so\nauth required pam_google_authenticator.so secret={text}/codes user=root\n\
+                 account required pam_permit.so\nsession required pam_permit.so\n"
+            ),
+            0o644,
+        );
+        write("codes", format!("JBSWY3DPEHPK3PXP\n\" TOTP_AUTH\n{}\n", CODES.join("\n")), 0o600);
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.join("host")).status();
+        assert!(made.expect("ssh-keygen").success());
+        let (by_password, by_code) = (free_port(), free_port());
+        let common = format!(
+            "ListenAddress 127.0.0.1\nHostKey {text}/host\nPubkeyAuthentication no\nPidFile none\nLogLevel ERROR\n"
+        );
+        let first = "UsePAM no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n";
+        let second = "UsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication yes\n";
+        write("by-password", format!("Port {by_password}\n{common}{first}"), 0o600);
+        write("by-code", format!("Port {by_code}\n{common}{second}"), 0o600);
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", SERVE]).arg(&folder);
+        let servers = Group::start(&mut command);
+        for port in [by_password, by_code] {
+            until("sshd listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        }
+        Self { _servers: servers, by_password, by_code }
+    }
+}
+
+/// All that a machine may want to know is asked for in the window, and nowhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_machine_asks_is_answered_in_the_window() {
+    let desk = Desk::new();
+    let server = Server::start(desk.computer.path());
+    let locked = server.folder.join("me");
+    let lock = Command::new("ssh-keygen").args(["-q", "-p", "-N", "open sesame", "-f"]).arg(&locked).status();
+    assert!(lock.expect("ssh-keygen").success());
+    let window = desk.open().await;
+    window.size(1280, 800).await;
+    window.click("//button[contains(., 'Settings') or @aria-label='Settings']").await;
+    window.click("//nav[@aria-label='Settings']//button[contains(., 'Machines')]").await;
+
+    let user = Command::new("id").arg("-un").output().expect("id").stdout;
+    let user = String::from_utf8_lossy(&user).trim().to_owned();
+    add(&window, &format!("{user}@127.0.0.1:{}", server.port), Some(&locked)).await;
+    asked(&window, "Passphrase for a private key").await;
+    answer(&window, "Passphrase", "wrong", "Unlock").await;
+    window.element("//*[@role='dialog' or @role='alertdialog'][contains(., 'does not open the key')]").await;
+    look(&desk, &window, "machine-passphrase").await;
+    window.click("//label[contains(., 'Remember in the keychain')]/input").await;
+    answer(&window, "Passphrase", "open sesame", "Unlock").await;
+    asked(&window, "This machine can be a sandbox").await;
+    window.click("//button[normalize-space()='Done']").await;
+    // It is in the keychain now: nobody is asked again, by another start of the app either.
+    desk.kill(window).await;
+    let window = desk.open().await;
+    window.size(1280, 800).await;
+    window.click("//button[contains(., 'Settings') or @aria-label='Settings']").await;
+    window.click("//nav[@aria-label='Settings']//button[contains(., 'Machines')]").await;
+    window.click("//button[starts-with(@aria-label, 'Check machine')]").await;
+    window.element("//*[contains(text(), 'This machine can be a sandbox')]").await;
+
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("skipped: accounts with passwords are only root's to make");
+        window.client.close().await.expect("closed");
+        return;
+    }
+    let accounts = Accounts::start(desk.computer.path());
+    add(&window, &format!("visitor@127.0.0.1:{}", accounts.by_password), None).await;
+    asked(&window, "Password for visitor").await;
+    answer(&window, "Password of visitor", "wrong", "Sign in").await;
+    window.element("//*[@role='dialog' or @role='alertdialog'][contains(., 'That password was refused')]").await;
+    look(&desk, &window, "machine-password").await;
+    answer(&window, "Password of visitor", PASSWORD, "Sign in").await;
+    asked(&window, "This machine can be a sandbox").await;
+    window.click("//button[normalize-space()='Done']").await;
+
+    // The machine's own words, and a real one-time code.
+    add(&window, &format!("visitor@127.0.0.1:{}", accounts.by_code), None).await;
+    asked(&window, "Password").await;
+    answer(&window, "Password", PASSWORD, "Answer").await;
+    asked(&window, "Verification code").await;
+    look(&desk, &window, "machine-code").await;
+    answer(&window, "Verification code", CODES[0], "Answer").await;
+    asked(&window, "This machine can be a sandbox").await;
+    window.click("//button[normalize-space()='Done']").await;
+
+    // Refused by the person: said plainly, and nothing is left that waits.
+    window.click("(//button[starts-with(@aria-label, 'Check machine')])[last()]").await;
+    asked(&window, "Password").await;
+    window.click("//button[normalize-space()='Cancel']").await;
+    window.element("//*[contains(text(), 'Could not be checked') or contains(text(), 'cannot be a sandbox')]").await;
+    look(&desk, &window, "machine-unanswered").await;
+    window.client.close().await.expect("closed");
+}
+
+/// Adds a machine in the settings, and trusts it.
+async fn add(window: &Window, address: &str, key: Option<&Path>) {
+    window.click("//button[contains(., 'Add a machine')]").await;
+    fill(window, "Address", address).await;
+    if let Some(key) = key {
+        fill(window, "Private key (optional)", &key.display().to_string()).await;
+    }
+    window.click("//button[contains(., 'Add and check')]").await;
+    asked(window, "Is this the right machine?").await;
+    window.click("//button[contains(., 'Trust and connect')]").await;
+}
+
+async fn asked(window: &Window, what: &str) {
+    window.element(&format!("//*[@role='dialog' or @role='alertdialog' or self::dialog][contains(., '{what}')]")).await;
+}
+
+async fn answer(window: &Window, label: &str, text: &str, button: &str) {
+    fill(window, label, text).await;
+    window.click(&format!("//button[normalize-space()='{button}']")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +315,31 @@ async fn a_machine_of_ones_own() {
         window.until("the terminal has come back as it was", &shows("still-here")).await;
     }
     look(&desk, &window, "machine-channel").await;
+
+    // A port of the machine, open on this computer until it is closed.
+    let there = std::net::TcpListener::bind("127.0.0.1:0").expect("a server");
+    let (port, here) = (there.local_addr().expect("its address").port(), free_port());
+    std::thread::spawn(move || {
+        for stream in there.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut &stream, b"from the machine");
+        }
+    });
+    window.click("//button[@aria-label='More about this channel']").await;
+    window.click("//*[@role='menuitem'][contains(., 'Ports')]").await;
+    fill(&window, "Port", &port.to_string()).await;
+    fill(&window, "Port here (optional)", &here.to_string()).await;
+    window.click("//button[normalize-space()='Open']").await;
+    window.element(&format!("//*[@aria-label='Open ports']//*[contains(., '127.0.0.1:{port}')]")).await;
+    let heard = || {
+        let mut said = String::new();
+        let stream = std::net::TcpStream::connect(("127.0.0.1", here));
+        stream.and_then(|mut stream| std::io::Read::read_to_string(&mut stream, &mut said)).map(|_| said)
+    };
+    assert_eq!(heard().expect("it is open"), "from the machine");
+    look(&desk, &window, "machine-ports").await;
+    window.click("//*[@aria-label='Open ports']//button[starts-with(@aria-label, 'Close')]").await;
+    until("the port is closed", || heard().is_err());
+    window.click("//*[@role='dialog']//button[@aria-label='Close']").await;
 
     // What is wrong, in one click, when the machine is gone.
     server.down();

@@ -91,13 +91,25 @@ async fn the_computers_own_network_only_when_chosen() {
 #[test]
 fn npm_pip_and_git_fetch_through_the_proxies() {
     let origin = origin::Origin::start();
-    let env = [("http_proxy", format!("http://me:secret@{}", origin.address))];
+    let (proxy, certificate) = (format!("http://me:secret@{}", origin.address), origin.certificate());
+    let certificate = certificate.to_str().unwrap();
+    let env = [
+        ("http_proxy", proxy.clone()),
+        ("https_proxy", proxy),
+        ("GIT_SSL_CAINFO", certificate.to_owned()),
+        ("NODE_EXTRA_CA_CERTS", certificate.to_owned()),
+        ("PIP_CERT", certificate.to_owned()),
+    ];
     again::run_with(&["--exact", "fetches", "--ignored"], &again::Who::Person, &env);
     let seen = origin.seen();
-    for part in ["/tiny", "/simple/tinypy/", "/repo.git/info/refs"] {
-        assert!(seen.iter().any(|line| line.contains(part)), "{part} in {seen:?}");
+    let by = |start: &str| seen.iter().any(|line| line.starts_with(start));
+    for path in ["/tiny", "/simple/tinypy/", "/repo.git/info/refs"] {
+        assert!(by(&format!("GET {path}")), "{path} over https, in {seen:?}");
     }
-    assert!(seen.iter().all(|line| line.contains("Basic bWU6c2VjcmV0")), "{seen:?}");
+    assert!(by(&format!("GET http://{}/repo.git/info/refs", origin::HOST)), "{seen:?}");
+    // What goes to the proxy itself, and not through the tunnels that it opens.
+    let to_proxy = |line: &&String| line.starts_with("CONNECT") || line.starts_with("GET http");
+    assert!(seen.iter().filter(to_proxy).all(|line| line.contains("Basic bWU6c2VjcmV0")), "{seen:?}");
 }
 
 #[tokio::test]
@@ -113,14 +125,16 @@ async fn fetches() {
     let sandbox = world.start(PROXIED).await;
     assert!(!sandbox.ok("env").await.contains("secret"), "the proxy's password is inside");
     let host = origin::HOST;
-    sandbox.ok(&format!("mkdir n && cd n && npm install --registry http://{host}/ --no-audit --no-fund tiny")).await;
+    // A computer's own npm may have a list of authorities of its own, which would go first.
+    sandbox.ok(&format!("mkdir n && cd n && npm install --cafile $NODE_EXTRA_CA_CERTS --registry https://{host}/ --no-audit --no-fund tiny")).await;
     assert_eq!(sandbox.ok("cd n && node -p 'require(\"tiny\")'").await, "tiny works");
-    let pip = format!(
-        "python3 -m venv v && v/bin/pip install --quiet --trusted-host {host} --index-url http://{host}/simple tinypy"
-    );
+    let pip = format!("python3 -m venv v && v/bin/pip install --quiet --index-url https://{host}/simple tinypy");
     sandbox.ok(&pip).await;
     assert_eq!(sandbox.ok("v/bin/python -c 'import tinypy; print(tinypy.says)'").await, "tinypy works");
-    assert_eq!(sandbox.ok(&format!("git clone -q http://{host}/repo.git && cat repo/file")).await, "from git");
+    assert_eq!(sandbox.ok(&format!("git clone -q https://{host}/repo.git && cat repo/file")).await, "from git");
+    assert_eq!(sandbox.ok(&format!("git clone -q http://{host}/repo.git plain && cat plain/file")).await, "from git");
+    let unknown = sandbox.run(&format!("GIT_SSL_CAINFO= git clone -q https://{host}/repo.git unknown")).await;
+    assert_ne!(unknown.code, 0, "the control: nobody else vouches for it");
     let records = records.lock().unwrap();
     assert!(
         records.iter().any(|record| record.host == host && record.outcome == EgressOutcome::Relayed { address: None })

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "client")]
 mod client;
+mod read_ahead;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(unix)]

@@ -124,7 +124,7 @@ async fn options_that_are_not_known_or_not_followed_become_notes_and_errors_are_
 async fn a_proxy_command_is_the_connection() {
     let sshd = Sshd::start();
     let (lines, known) = host(&sshd, "box");
-    let config = Config::new(&format!("{lines}  ProxyCommand echo %n-%r >{{}}/said; exec nc %h %p\n"));
+    let config = Config::new(&format!("{lines}  ProxyCommand sh -c 'echo %n-%r >{{}}/said; exec nc %h %p'\n"));
     let text = fs::read_to_string(config.path("config")).unwrap();
     fs::write(config.path("config"), text.replace("{}", config.0.path().to_str().unwrap())).unwrap();
     fs::write(config.path("known"), known).unwrap();

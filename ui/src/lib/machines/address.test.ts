@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressProblem, nameFromAddress, suggest } from './address';
+import { addressProblem, freshMachineName, nameFromAddress, suggest } from './address';
 
 describe('addressProblem', () => {
   it('takes what may be an address, and a name', () => {
@@ -19,6 +19,16 @@ describe('nameFromAddress', () => {
     expect(nameFromAddress('ada@build-box.example.org:2222')).toBe('build-box');
     expect(nameFromAddress('ssh://gpu')).toBe('gpu');
     expect(nameFromAddress('root@10.0.0.7')).toBe('10.0.0.7');
+  });
+});
+
+describe('freshMachineName', () => {
+  it('is nobody else’s', () => {
+    const typed = 'ada@box.example:22';
+    expect(freshMachineName(typed, ['other'])).toBe('box');
+    expect(freshMachineName(typed, ['box'])).toBe('ada@box');
+    expect(freshMachineName(typed, ['box', 'ada@box', 'box-2'])).toBe('box-3');
+    expect(freshMachineName('box', ['box'])).toBe('box-2');
   });
 });
 

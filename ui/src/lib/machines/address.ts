@@ -23,6 +23,18 @@ export function nameFromAddress(typed: string): string {
   return /^[\d.]+$/.test(host) || host.includes(':') ? host : (host.split('.')[0] ?? host);
 }
 
+/** A name that no other machine has: a second account of a host is told by its user, anything else by a number. */
+export function freshMachineName(typed: string, taken: readonly string[]): string {
+  const name = nameFromAddress(typed);
+  const user = /^(?:ssh:\/\/)?([^@\s]+)@/.exec(typed.trim())?.[1];
+  const names = [name, ...(user ? [`${user}@${name}`] : [])];
+  const free = names.find((tried) => !taken.includes(tried));
+  if (free !== undefined) return free;
+  let number = 2;
+  while (taken.includes(`${name}-${number}`)) number += 1;
+  return `${name}-${number}`;
+}
+
 /** Hosts that go on as typed, those that begin so first. */
 export function suggest(hosts: readonly string[], typed: string, limit: number): string[] {
   const wanted = typed.trim().toLowerCase();

@@ -1,6 +1,6 @@
 /** A machine being added or changed: what was typed, what is wrong with it, and the command that keeps it. */
 import { CallError, type Backend, type Machine } from '$lib/api';
-import { addressProblem, nameFromAddress } from './address';
+import { addressProblem, freshMachineName } from './address';
 
 export class MachineEditor {
   address = $state('');
@@ -13,10 +13,13 @@ export class MachineEditor {
 
   readonly #backend: Backend;
   readonly #machine: Machine | null;
+  /** The machines there are; a name belongs to one. */
+  readonly #known: () => readonly Machine[];
 
-  constructor(backend: Backend, machine: Machine | null) {
+  constructor(backend: Backend, machine: Machine | null, known: () => readonly Machine[]) {
     this.#backend = backend;
     this.#machine = machine;
+    this.#known = known;
     this.address = machine?.address ?? '';
     this.name = machine?.name ?? '';
     this.identity = machine?.identity ?? '';
@@ -28,7 +31,11 @@ export class MachineEditor {
 
   /** What it will be called where no name is given. */
   get suggested(): string {
-    return nameFromAddress(this.address);
+    const others = this.#known().filter(({ id }) => id !== this.#machine?.id);
+    return freshMachineName(
+      this.address,
+      others.map(({ name }) => name),
+    );
   }
 
   /** The machine as it was kept; `null` where it was not, with the reason in `error` or `problem`. */

@@ -5,15 +5,15 @@ import { FakeBackend } from '$lib/state/testing';
 import { MachineEditor } from './editor.svelte';
 
 describe('MachineEditor', () => {
-  it('adds a machine, named after its address where no name is given', async () => {
+  it('adds a machine, named after its address, as no other is, where no name is given', async () => {
     const backend = new FakeBackend({ 'machine.add': ({ address }) => machine('m', { address }) });
-    const editor = new MachineEditor(backend, null);
+    const editor = new MachineEditor(backend, null, () => [machine('other', { name: 'build' })]);
     expect(await editor.keep()).toBeNull();
     expect(editor.problem).not.toBeNull();
     editor.address = ' ada@build.example ';
     expect(await editor.keep()).toMatchObject({ id: 'm' });
     expect(backend.calls).toEqual([
-      { name: 'machine.add', request: { address: 'ada@build.example', name: 'build' } },
+      { name: 'machine.add', request: { address: 'ada@build.example', name: 'ada@build' } },
     ]);
   });
 
@@ -23,7 +23,7 @@ describe('MachineEditor', () => {
         throw new CallError({ code: 'conflict', message: 'There is a machine of that name.' });
       },
     });
-    const editor = new MachineEditor(backend, machine('m', { identity: '/k' }));
+    const editor = new MachineEditor(backend, machine('m', { identity: '/k' }), () => []);
     editor.name = 'other';
     expect(await editor.keep()).toBeNull();
     expect(editor.error?.code).toBe('conflict');

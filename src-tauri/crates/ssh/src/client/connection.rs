@@ -23,6 +23,7 @@ use super::host_key::Check;
 use super::tap::{Heard, Tap};
 use super::target::{Auth, Endpoint, HostKeyCheck, SshTarget};
 use super::trace::{Step, Trace};
+use crate::read_ahead::ReadAhead;
 
 /// How long making a connection may take, from one machine to the next.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -346,7 +347,7 @@ impl Handler {
     {
         self.since = Some(Instant::now());
         let tap = Tap::new(stream, self.heard.clone());
-        client::connect_stream(config, tap, self).await
+        client::connect_stream(config, ReadAhead::new(tap), self).await
     }
 }
 

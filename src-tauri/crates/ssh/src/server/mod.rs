@@ -32,6 +32,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use children::Children;
 
+use crate::read_ahead::ReadAhead;
+
 /// What a server needs to know.
 #[derive(Clone)]
 pub struct ServerConfig {
@@ -91,7 +93,7 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let handler = connection::Connection::new(self.config.clone(), self.children.clone());
-        match russh::server::run_stream(self.protocol.clone(), stream, handler).await?.await {
+        match russh::server::run_stream(self.protocol.clone(), ReadAhead::new(stream), handler).await?.await {
             Err(ServerError::Protocol(error)) if is_departure(&error) => Ok(()),
             other => other,
         }
