@@ -202,7 +202,18 @@ async fn what_a_machine_asks_is_answered_in_the_window() {
     asked(&window, "This machine can be a sandbox").await;
     window.click("//button[normalize-space()='Done']").await;
 
-    // The machine's own words, and a real one-time code.
+    // What was said for the check is not asked for again by a channel.
+    let on = |name: &str, port: u16| {
+        let machines = desk.computer.call("machine.list", json!({}));
+        let ours = |machine: &&serde_json::Value| machine["address"] == format!("visitor@127.0.0.1:{port}");
+        let machine = machines["machines"].as_array().expect("machines").iter().find(ours).expect("ours")["id"].clone();
+        desk.computer.call("channel.create", json!({ "name": name, "provider": "machine", "machine": machine }));
+    };
+    on("by-password", accounts.by_password);
+    let ran = desk.computer.call("action.run", json!({ "channel": "by-password", "command": "id -un" }));
+    assert_eq!(ran["stdout"], "visitor\n");
+
+    // The machine's own words, and a real one-time code: one for a check, one for a channel, whatever they do.
     add(&window, &format!("visitor@127.0.0.1:{}", accounts.by_code), None).await;
     asked(&window, "Password").await;
     answer(&window, "Password", PASSWORD, "Answer").await;
@@ -211,11 +222,16 @@ async fn what_a_machine_asks_is_answered_in_the_window() {
     answer(&window, "Verification code", CODES[0], "Answer").await;
     asked(&window, "This machine can be a sandbox").await;
     window.click("//button[normalize-space()='Done']").await;
+    on("by-code", accounts.by_code);
+    asked(&window, "Verification code").await;
+    answer(&window, "Verification code", CODES[1], "Answer").await;
+    let ran = desk.computer.call("action.run", json!({ "channel": "by-code", "command": "id -un" }));
+    assert_eq!(ran["stdout"], "visitor\n");
 
     // Refused by the person: said plainly, and nothing is left that waits.
-    window.click("(//button[starts-with(@aria-label, 'Check machine')])[last()]").await;
-    asked(&window, "Password").await;
-    window.click("//button[normalize-space()='Cancel']").await;
+    window.click("//button[@aria-label='Check machine 127.0.0.1-2']").await;
+    asked(&window, "Verification code").await;
+    window.click("//*[@role='dialog']//button[normalize-space()='Cancel']").await;
     window.element("//*[contains(text(), 'Could not be checked') or contains(text(), 'cannot be a sandbox')]").await;
     look(&desk, &window, "machine-unanswered").await;
     window.client.close().await.expect("closed");
@@ -313,7 +329,10 @@ async fn a_machine_of_ones_own() {
     if has("tmux") {
         terminal.send_keys("echo $kept-here\n").await.expect("typed");
         window.until("the terminal has come back as it was", &shows("still-here")).await;
+        window.until("what it showed is still there", &shows("seen-42")).await;
     }
+    window.until("nothing is said to be wrong", "return !document.body.innerText.includes('What is wrong?')").await;
+    window.element("//header//*[contains(., 'Running')]").await;
     look(&desk, &window, "machine-channel").await;
 
     // A port of the machine, open on this computer until it is closed.

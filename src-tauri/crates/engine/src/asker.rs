@@ -1,15 +1,37 @@
 //! Asks a person what only they know of a machine, and remembers what they want remembered.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use berth_model::{Ask, Machine, MachineId, Prompt};
-use berth_ssh::{Asker, Question};
+use berth_ssh::{Accounts, Asker, Question};
 use berth_store::{Keychain, Secret};
 use futures::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use crate::questions::Questions;
+
+/// What was said of each machine while the engine runs: a password that was typed for a check is not asked for again by
+/// the channel that is made after it.
+#[derive(Default)]
+pub struct Said(Mutex<HashMap<MachineId, Accounts>>);
+
+impl Said {
+    /// What was said of one.
+    pub fn of(&self, machine: &MachineId) -> Accounts {
+        self.lock().entry(machine.clone()).or_default().clone()
+    }
+
+    /// Forgets it.
+    pub fn forget(&self, machine: &MachineId) {
+        self.lock().remove(machine);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<MachineId, Accounts>> {
+        // Every single change leaves the map whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Asks for one machine.
 pub struct MachineAsker {

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use berth_model::{Check, CheckReport};
-use berth_ssh::{RunOptions, RunOutput, Session, SessionOptions, SshError, SshTarget, Step};
+use berth_ssh::{RunOptions, RunOutput, Session, SshError, SshTarget, Step};
 use berth_tools::{Inventory, Tool};
 use bytes::Bytes;
 use futures::future::join_all;
@@ -33,8 +33,7 @@ pub async fn check(target: &SshTarget) -> CheckReport {
                 report.add("connection", "Connection", false, Duration::ZERO, Found::wrong(why, None));
             }
         }
-        Ok(()) => {
-            let session = Session::new(target.clone(), SessionOptions::default());
+        Ok(session) => {
             report.contract(&session).await;
             session.close().await;
         }

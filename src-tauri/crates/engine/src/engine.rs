@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::EngineError;
+use crate::asker::Said;
 use crate::channel::Handle;
 use crate::error::store_error;
 use crate::forwards::Forwards;
@@ -123,6 +124,7 @@ impl Engine {
             local,
             gateway_port: gateway.port(),
             keychain: Keychain::open(),
+            said: Said::default(),
             known_hosts: config.folders.data.join("ssh/known_hosts"),
             late: TaskTracker::new(),
         });

@@ -45,6 +45,7 @@ pub async fn remove(engine: &Engine, machine: &MachineRef) -> Result<Empty, RpcE
     let machine = find(engine, machine)?;
     let world = &engine.0.world;
     world.store.delete_machine(&machine.id).await.map_err(store_error)?;
+    world.said.forget(&machine.id);
     world.hub.machines(world.store.machines().await.map_err(store_error)?);
     if let Err(error) = world.keychain.delete(&asker::item(&machine.id)).await {
         tracing::warn!(%error, machine = %machine.id, "what opened a machine is still in the keychain");

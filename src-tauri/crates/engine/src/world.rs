@@ -12,7 +12,7 @@ use berth_ssh::Resolve;
 use berth_store::{ChannelRecord, JobRecord, Keychain, Store, StoreError};
 use tokio_util::task::TaskTracker;
 
-use crate::asker::MachineAsker;
+use crate::asker::{MachineAsker, Said};
 use crate::hub::{Hub, now};
 use crate::questions::Questions;
 
@@ -30,6 +30,8 @@ pub struct World {
     pub gateway_port: u16,
     /// Where secrets are kept: one, so that what is kept in memory lasts as long as the engine.
     pub keychain: Keychain,
+    /// What was said of machines.
+    pub said: Said,
     /// Our own file of known hosts: what a person has said yes to.
     pub known_hosts: PathBuf,
     /// Writes that nobody waits for but the engine's end.
@@ -59,6 +61,7 @@ impl World {
             identity: machine.identity.as_ref().map(PathBuf::from),
             own_known_hosts: self.known_hosts.clone(),
             asker: Some(Arc::new(MachineAsker::new(self.questions.clone(), self.keychain.clone(), &machine))),
+            accounts: self.said.of(&machine.id),
             ..Resolve::default()
         };
         OwnMachine::new(machine.address, options)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use berth_ssh::{
-    Auth, Credentials, Endpoint, HostKeyCheck, Identity, Question, Session, SessionOptions, SshError, SshTarget,
-    diagnose,
+    Auth, Credentials, Endpoint, HostKeyCheck, Identity, Question, Session, SessionOptions, SessionState, SshError,
+    SshTarget, diagnose,
 };
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::{Auth as Said, Handler, Response, Server as _, VerifiedPublicKey};
@@ -187,6 +187,22 @@ async fn a_machines_questions_are_asked_and_a_code_is_asked_for_each_time() {
     };
     let code = asked("Code:", true);
     assert_eq!(person.asked(), [asked("Password:", false), code.clone(), code]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_thinks_is_not_overtaken_and_a_code_is_good_for_one_login() {
+    let (target, connections, _served) = Double::start(Wants::Questions).await;
+    // Longer in all than a connection may take before others are tried beside it.
+    let person = Person::thinks(std::time::Duration::from_millis(2_500), &["right", "123"]);
+    let session = Session::new(by(&target, &person), SessionOptions::default());
+    let mut state = session.state();
+    let using = tokio::spawn({
+        let session = session.clone();
+        async move { session.forward_tcp("127.0.0.1", 9).await.map(drop) }
+    });
+    state.wait_for(|state| *state == SessionState::Connected).await.unwrap();
+    assert!(using.await.unwrap().is_err(), "it forwards nothing");
+    assert_eq!((person.asked().len(), connections.load(Ordering::Relaxed)), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,6 +94,8 @@ impl<H: client::Handler> Login<'_, H> {
                     answers.resize_with(count, Zeroizing::default);
                     if password {
                         typed = answers.first().cloned();
+                    } else {
+                        self.attempt.asked_anew();
                     }
                     answers
                 }

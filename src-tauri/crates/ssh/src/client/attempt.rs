@@ -1,5 +1,6 @@
 //! What goes along with one attempt to connect: its time, which stands still while a person thinks, and its trace.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ pub(crate) struct Attempt {
     /// Nobody is asked: for a connection that nobody waits for.
     silent: bool,
     thinking: Arc<Mutex<Thinking>>,
+    /// A person answered what is asked anew at each login, such as a one-time code.
+    anew: Arc<AtomicBool>,
 }
 
 /// How long a person has been thinking.
@@ -74,6 +77,16 @@ impl Attempt {
     /// Whether there is somebody to ask.
     pub(crate) fn can_ask(&self, asker: Option<&Arc<dyn Asker>>) -> bool {
         asker.is_some() && !self.silent
+    }
+
+    /// Tells that a person was asked for something that is good for once.
+    pub(crate) fn asked_anew(&self) {
+        self.anew.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another login needs the person again.
+    pub(crate) fn asks_each_time(&self) -> bool {
+        self.anew.load(Ordering::Relaxed)
     }
 
     /// Whether a person was asked something.

@@ -22,7 +22,7 @@ use super::farewell::Farewell;
 use super::host_key::Check;
 use super::tap::{Heard, Tap};
 use super::target::{Auth, Endpoint, HostKeyCheck, SshTarget};
-use super::trace::{Step, Trace};
+use super::trace::Trace;
 use crate::read_ahead::ReadAhead;
 
 /// How long making a connection may take, from one machine to the next.
@@ -39,19 +39,6 @@ pub(crate) struct Connection {
     _program: Option<Program>,
     /// The connection that this one runs over.
     hop: Option<Box<Connection>>,
-}
-
-/// Connects once, and says what happened on the way. Asks a person as any connection does.
-pub async fn diagnose(target: &SshTarget) -> (Vec<Step>, Result<(), SshError>) {
-    let trace = Trace::on();
-    let result = match Connection::open(target, &Attempt::traced(trace.clone())).await {
-        Ok(connection) => {
-            connection.close().await;
-            Ok(())
-        }
-        Err(error) => Err(error),
-    };
-    (trace.taken(), result)
 }
 
 /// Where the processor knows AES, that is several times as fast as anything else.

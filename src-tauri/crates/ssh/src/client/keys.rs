@@ -25,6 +25,24 @@ struct Said {
     keys: HashMap<PathBuf, Arc<PrivateKey>>,
 }
 
+/// What a person has said of each account, for as long as the app runs. Shown as nothing.
+#[derive(Clone, Default)]
+pub struct Accounts(Arc<Mutex<HashMap<String, Kept>>>);
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+impl Accounts {
+    /// What was said of one; the same at each time.
+    pub(crate) fn of(&self, user: &str, host: &str, port: u16) -> Kept {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.entry(format!("{user}@{host}:{port}")).or_default().clone()
+    }
+}
+
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<redacted>")

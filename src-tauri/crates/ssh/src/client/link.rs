@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -27,6 +28,9 @@ const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_millis(1_500);
 /// What takes longer than this to connect to may never have heard of us.
 const SLOW: Duration = Duration::from_secs(4);
+/// Where nobody can log in beside the first connection, or for one that is not the first, silence means so much later
+/// that it is dead.
+const DEAD: Duration = Duration::from_secs(10);
 /// Between tries, however much somebody wants one.
 const LEAST: Duration = Duration::from_millis(100);
 
@@ -91,18 +95,21 @@ impl Link {
     }
 
     /// Runs until the link is closed.
-    pub(crate) async fn supervise(self: Arc<Self>) {
+    /// It begins with a connection that stands, where there is one.
+    pub(crate) async fn supervise(self: Arc<Self>, first: Option<Connection>) {
         tokio::select! {
             () = self.closing.cancelled() => {}
-            () = self.keep() => {}
+            () = self.keep(first) => {}
         }
     }
 
-    async fn keep(&self) {
-        self.wanted.notified().await;
-        self.state.send_replace(SessionState::Connecting);
+    async fn keep(self: &Arc<Self>, first: Option<Connection>) {
+        if first.is_none() {
+            self.wanted.notified().await;
+            self.state.send_replace(SessionState::Connecting);
+        }
         let mut attempt = 0;
-        let (mut next, mut known) = (None, false);
+        let (mut next, mut known) = (first, false);
         loop {
             let opened = match next.take() {
                 Some(made) => Ok(made),
@@ -154,14 +161,24 @@ impl Link {
     }
 
     /// Connects. Other tries are made beside one that takes long, early where the machine let us in before.
-    async fn open(&self, known: bool) -> Result<Connection, SshError> {
+    async fn open(self: &Arc<Self>, known: bool) -> Result<Connection, SshError> {
         let attempt = Attempt::default();
         let first = Connection::open(&self.target, &attempt);
-        let mut race = Race::new(self.target.clone(), if known { AGAIN } else { SLOW });
-        tokio::select! {
+        // While a person thinks, others could only be refused.
+        let (link, first_try) = (self.clone(), attempt.clone());
+        let may = move || !first_try.has_asked() && !link.alone.load(Relaxed);
+        let mut race = Race::new(self.target.clone(), if known { AGAIN } else { SLOW }, may);
+        let opened = tokio::select! {
             opened = first => opened,
             made = race.won() => Ok(made),
-        }
+        };
+        self.came_by(&attempt);
+        opened
+    }
+
+    /// What is to be heeded from now on after a connection that came about by an attempt.
+    pub(crate) fn came_by(&self, attempt: &Attempt) {
+        self.alone.fetch_or(attempt.asks_each_time(), Relaxed);
     }
 
     /// While a connection stands. Returns the next one where that was there before this one was seen to be over.
@@ -181,6 +198,10 @@ impl Link {
         let next = tokio::select! {
             () = line.connection.closed() => None,
             () = tidy => None,
+            () = self.silent_for_good(&line) => {
+                line.connection.cut();
+                None
+            }
             next = self.replacement(&line.connection) => Some(next),
         };
         self.standing.send_modify(|standing| standing.line = None);
@@ -199,7 +220,7 @@ impl Link {
         }
         loop {
             sleep(BEAT).await;
-            if !self.pool.is_busy() {
+            if !self.pool.is_busy() || self.alone.load(Relaxed) {
                 continue;
             }
             let heard = connection.heard();
@@ -209,7 +230,7 @@ impl Link {
             }
             let reason = "the machine does not answer".to_owned();
             self.state.send_replace(SessionState::Reconnecting { attempt: 0, reason });
-            let mut race = Race::new(self.target.clone(), Duration::ZERO);
+            let mut race = Race::new(self.target.clone(), Duration::ZERO, || true);
             loop {
                 tokio::select! {
                     biased;
@@ -224,6 +245,32 @@ impl Link {
             }
             self.state.send_replace(SessionState::Connected);
         }
+    }
+
+    /// Returns when a connection that cannot be replaced beforehand is as good as dead: the next one needs the person.
+    async fn silent_for_good(&self, line: &Line) {
+        loop {
+            line.silent(BEAT, DEAD).await;
+            if self.alone.load(Relaxed) {
+                let reason = "the machine does not answer".to_owned();
+                self.state.send_replace(SessionState::Reconnecting { attempt: 0, reason });
+                return;
+            }
+        }
+    }
+
+    /// Another connection beside the first one. One that dies alone takes only what runs over it along.
+    pub(crate) fn add(&self, lane: Lane, connection: Connection, most: usize) {
+        let line = self.pool.add(lane, connection, most, false);
+        if matches!(self.target.endpoint, Endpoint::Unix(_)) {
+            return;
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                () = line.connection.closed() => {}
+                () = line.silent(BEAT, DEAD) => line.connection.cut(),
+            }
+        });
     }
 
     /// Lets go of all connections; returns what there were.

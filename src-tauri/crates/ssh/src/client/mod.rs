@@ -41,15 +41,14 @@ mod worker;
 
 pub use address::{Address, BadAddress};
 pub use capture::Captured;
-pub use connection::diagnose;
 pub use error::{ChangedKey, Refusal, SshError, Tried};
 pub use hosts::hosts;
-pub use keys::Kept;
+pub use keys::{Accounts, Kept};
 pub use link::SessionState;
 pub use pty::{Pty, PtyReader, PtyRequest, PtyWriter};
 pub use resolve::{Resolve, Resolved, resolve};
 pub use run::{RunOptions, RunOutput};
-pub use session::{Session, SessionOptions};
+pub use session::{Session, SessionOptions, diagnose};
 pub use stream::SshStream;
 pub use target::{Asker, Auth, Credentials, Endpoint, HostKeyCheck, Identity, KnownHosts, Question, SshTarget};
 pub use trace::Step;

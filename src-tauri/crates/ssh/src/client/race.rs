@@ -22,14 +22,15 @@ pub(crate) struct Race {
     tries: JoinSet<Result<Connection, SshError>>,
     order: VecDeque<AbortHandle>,
     again: Interval,
+    may: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Race {
-    /// The first try comes after so long.
-    pub(crate) fn new(target: SshTarget, after: Duration) -> Self {
+    /// The first try comes after so long; none is made while there `may` be none.
+    pub(crate) fn new(target: SshTarget, after: Duration, may: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let mut again = interval_at(tokio::time::Instant::now() + after, AGAIN);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { target, tries: JoinSet::new(), order: VecDeque::new(), again }
+        Self { target, tries: JoinSet::new(), order: VecDeque::new(), again, may: Box::new(may) }
     }
 
     /// The first connection that comes about.
@@ -39,6 +40,9 @@ impl Race {
                 biased;
                 Some(Ok(Ok(made))) = self.tries.join_next() => return made,
                 _ = self.again.tick() => {
+                    if !(self.may)() {
+                        continue;
+                    }
                     while self.order.len() >= TRIES
                         && let Some(oldest) = self.order.pop_front()
                     {

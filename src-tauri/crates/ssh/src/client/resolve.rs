@@ -9,7 +9,7 @@ use super::address::Address;
 use super::config::{self, Settings};
 use super::error::SshError;
 use super::hosts;
-use super::keys::Kept;
+use super::keys::Accounts;
 use super::target::{Asker, Auth, Credentials, Endpoint, HostKeyCheck, KnownHosts, SshTarget};
 use super::tokens::Tokens;
 
@@ -29,6 +29,8 @@ pub struct Resolve {
     pub known_hosts: Option<PathBuf>,
     /// Asked for what only a person knows.
     pub asker: Option<Arc<dyn Asker>>,
+    /// What was said before: nobody is asked for it again.
+    pub accounts: Accounts,
 }
 
 /// What came of it.
@@ -144,7 +146,7 @@ impl Resolver<'_> {
             agent: agent(settings, tokens),
             identities_only: settings.yes("identitiesonly"),
             asker: self.options.asker.clone(),
-            kept: Kept::default(),
+            kept: self.options.accounts.of(tokens.user, tokens.host, tokens.port),
         };
         if settings.no("pubkeyauthentication") {
             (credentials.key_files, credentials.agent) = (Vec::new(), None);

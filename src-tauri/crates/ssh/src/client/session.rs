@@ -1,5 +1,6 @@
 //! A session: keeps a connection while it is wanted, and runs scripts over it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use super::link::{Link, SessionState};
 use super::run::{self, RunOptions, RunOutput, Sent};
 use super::stream::SshStream;
 use super::target::SshTarget;
+use super::trace::{Step, Trace};
 use super::worker::Worker;
 
 /// Work waits so long for a channel of a busy connection before another connection is opened for it.
@@ -52,6 +54,12 @@ struct Shared {
     supervisor: JoinHandle<()>,
 }
 
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("state", &*self.0.inner.link.state.borrow()).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         self.supervisor.abort();
@@ -74,11 +82,30 @@ struct Login {
     environment: Bytes,
 }
 
+/// Connects once, and says what happened on the way. Asks a person as any connection does. The session goes on with the
+/// connection that was made.
+pub async fn diagnose(target: &SshTarget) -> (Vec<Step>, Result<Session, SshError>) {
+    let trace = Trace::on();
+    let attempt = Attempt::traced(trace.clone());
+    let result = Connection::open(target, &attempt).await;
+    let session =
+        result.map(|connection| Session::with(target.clone(), SessionOptions::default(), Some((connection, attempt))));
+    (trace.taken(), session)
+}
+
 impl Session {
     /// A session that connects when it is first used. Must be called inside a Tokio runtime.
     pub fn new(target: SshTarget, options: SessionOptions) -> Self {
+        Self::with(target, options, None)
+    }
+
+    fn with(target: SshTarget, options: SessionOptions, first: Option<(Connection, Attempt)>) -> Self {
         let link = Link::new(target, options.max_workers, options.idle);
-        let supervisor = tokio::spawn(link.clone().supervise());
+        let first = first.map(|(connection, attempt)| {
+            link.came_by(&attempt);
+            connection
+        });
+        let supervisor = tokio::spawn(link.clone().supervise(first));
         let inner = Inner { link, options, growing: Mutex::new(()), login: Mutex::new(None) };
         Self(Arc::new(Shared { inner, supervisor }))
     }
@@ -222,7 +249,7 @@ impl Inner {
         }
         match Connection::open(&self.link.target, &Attempt::silent()).await {
             Ok(connection) => {
-                self.link.pool.add(lane, connection, lane.most(self.options.max_workers.max(1)), false);
+                self.link.add(lane, connection, lane.most(self.options.max_workers.max(1)));
                 true
             }
             Err(error) => {
