@@ -29,7 +29,6 @@ pub async fn measure(table: &mut Table) {
     let machine = Machine::start(User::Plain);
     let (berth, peer) = many_actions(&machine).await;
     table.beside("32 actions at once", berth, "ssh, multiplexed", peer, "ms", Target::None);
-    transfers(&machine, table).await;
     listing(&machine, table).await;
 }
 
@@ -74,44 +73,6 @@ async fn many_actions(machine: &Machine) -> (f64, f64) {
         peer.push(millis(begun));
     }
     (median(berth), median(peer))
-}
-
-async fn transfers(machine: &Machine, table: &mut Table) {
-    const SIZE: usize = 100 * 1_000 * 1_000;
-    let session = machine.session(machine.port);
-    let ssh = tokio::task::block_in_place(|| machine.ssh(machine.port));
-    let here = machine.path().join("here");
-    std::fs::write(&here, vec![0x5a_u8; SIZE]).expect("100 MB");
-    let there = machine.path().join("there");
-    let there_text = there.display().to_string();
-    let rate = |begun: Instant| SIZE as f64 / 1e6 / begun.elapsed().as_secs_f64();
-    let (mut up, mut down, mut scp_up, mut scp_down) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..5 {
-        let begun = Instant::now();
-        let file = tokio::fs::File::open(&here).await.expect("the file");
-        session.upload(file, SIZE as u64, there_text.as_bytes(), None, |_| {}).await.expect("sent");
-        up.push(rate(begun));
-        let begun = Instant::now();
-        tokio::task::block_in_place(|| scp(&ssh, &here.display().to_string(), &format!("{}:{there_text}", ssh.host())));
-        scp_up.push(rate(begun));
-
-        let back = machine.path().join("back");
-        let begun = Instant::now();
-        let file = tokio::fs::File::create(&back).await.expect("a file");
-        session.download(there_text.as_bytes(), file, |_| {}).await.expect("fetched");
-        down.push(rate(begun));
-        let begun = Instant::now();
-        tokio::task::block_in_place(|| scp(&ssh, &format!("{}:{there_text}", ssh.host()), &back.display().to_string()));
-        scp_down.push(rate(begun));
-    }
-    let target = || Target::RatioAtLeast(1.0);
-    table.beside("writing 100 MB", median(up), "scp", median(scp_up), "MB/s", target());
-    table.beside("reading 100 MB", median(down), "scp", median(scp_down), "MB/s", target());
-}
-
-fn scp(ssh: &crate::machine::Ssh, from: &str, to: &str) {
-    let status = ssh.command("scp").args(["-q", from, to]).status().expect("scp");
-    assert!(status.success(), "scp failed");
 }
 
 async fn listing(machine: &Machine, table: &mut Table) {

@@ -11,6 +11,7 @@ mod link;
 mod machine;
 mod network;
 mod table;
+mod transfers;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut table = Table::default();
     runtime.block_on(actions::measure(&mut table));
+    runtime.block_on(transfers::measure(&mut table));
     runtime.block_on(network::measure(&mut table));
     runtime.block_on(app::measure(&mut table));
     table.print();

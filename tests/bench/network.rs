@@ -1,4 +1,4 @@
-//! What a network does to it: far machines, many files, many connections, and a network that goes away.
+//! What a network does to it: far machines, many connections, and a network that goes away.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use berth_engine::kept::Keeper;
-use berth_ssh::{RunOptions, TreeOptions};
+use berth_ssh::RunOptions;
 use berth_tools::{Place, Run};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::link::delayed;
-use crate::machine::{Machine, Ssh, User, free_port, millis};
+use crate::machine::{Machine, User, free_port, millis};
 use crate::table::{Table, Target, median};
 
 /// Measures it all.
@@ -37,90 +37,10 @@ pub async fn measure(table: &mut Table) {
         table.beside(&name, berth, "ssh, multiplexed", peer, "ms", Target::None);
         table.alone(&format!("{name}, in round trips"), berth / trip as f64, "trips", Target::AtMost(1.1));
     }
-    far_transfers(&machine, table).await;
-    small_files(&machine, table).await;
     forward(&machine, table).await;
     for (cut, times) in [(1, 8), (10, 3)] {
         recovery(&machine, table, Duration::from_secs(cut), times).await;
     }
-}
-
-fn scp(ssh: &Ssh, arguments: &[&str]) {
-    let status = ssh.command("scp").arg("-q").args(arguments).status().expect("scp");
-    assert!(status.success(), "scp failed");
-}
-
-async fn far_transfers(machine: &Machine, table: &mut Table) {
-    const SIZE: usize = 60 * 1_000 * 1_000;
-    let port = delayed(machine.port, Duration::from_millis(25)).await;
-    let session = machine.session(port);
-    let ssh = tokio::task::block_in_place(|| machine.ssh(port));
-    let (here, there, back) =
-        (machine.path().join("far"), machine.path().join("far-there"), machine.path().join("far-back"));
-    std::fs::write(&here, vec![0x5a_u8; SIZE]).expect("a file");
-    let (here_text, there_text) = (here.display().to_string(), there.display().to_string());
-    let (back_text, remote) = (back.display().to_string(), format!("{}:{}", ssh.host(), there.display()));
-    let rate = |begun: Instant| SIZE as f64 / 1e6 / begun.elapsed().as_secs_f64();
-    let (mut up, mut down, mut scp_up, mut scp_down) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..3 {
-        let begun = Instant::now();
-        let file = tokio::fs::File::open(&here).await.expect("the file");
-        session.upload(file, SIZE as u64, there_text.as_bytes(), None, |_| {}).await.expect("sent");
-        up.push(rate(begun));
-        let begun = Instant::now();
-        tokio::task::block_in_place(|| scp(&ssh, &[&here_text, &remote]));
-        scp_up.push(rate(begun));
-        let begun = Instant::now();
-        let file = tokio::fs::File::create(&back).await.expect("a file");
-        session.download(there_text.as_bytes(), file, |_| {}).await.expect("fetched");
-        down.push(rate(begun));
-        let begun = Instant::now();
-        tokio::task::block_in_place(|| scp(&ssh, &[&remote, &back_text]));
-        scp_down.push(rate(begun));
-    }
-    let target = || Target::RatioAtLeast(1.5);
-    table.beside("writing 60 MB, 50 ms away", median(up), "scp", median(scp_up), "MB/s", target());
-    table.beside("reading 60 MB, 50 ms away", median(down), "scp", median(scp_down), "MB/s", target());
-}
-
-async fn small_files(machine: &Machine, table: &mut Table) {
-    let session = machine.session(machine.port);
-    let ssh = tokio::task::block_in_place(|| machine.ssh(machine.port));
-    let here = machine.path().join("small");
-    std::fs::create_dir(&here).expect("a folder");
-    for number in 0..1_000 {
-        std::fs::write(here.join(format!("file-{number}")), vec![b'x'; 2_000]).expect("a file");
-    }
-    let here_text = here.display().to_string();
-    let (mut up, mut scp_up, mut rsync_up) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..3 {
-        let at = |who: &str| {
-            let path = machine.path().join(format!("{who}-{round}"));
-            std::fs::create_dir(&path).expect("a folder");
-            path.display().to_string()
-        };
-        let into = at("tree");
-        let begun = Instant::now();
-        let options = TreeOptions {
-            id: format!("bench-{round}"),
-            resume: false,
-            cancel: CancellationToken::new(),
-            progress: Arc::new(|_, _| {}),
-        };
-        session.upload_tree(std::slice::from_ref(&here), into.as_bytes(), &options).await.expect("sent");
-        up.push(millis(begun));
-        let into = at("scp");
-        let begun = Instant::now();
-        tokio::task::block_in_place(|| scp(&ssh, &["-r", &here_text, &format!("{}:{into}", ssh.host())]));
-        scp_up.push(millis(begun));
-        let into = at("rsync");
-        let begun = Instant::now();
-        tokio::task::block_in_place(|| ssh.rsync(&here_text, &into));
-        rsync_up.push(millis(begun));
-    }
-    let up = median(up);
-    table.beside("sending 1,000 files of 2 kB", up, "scp -r", median(scp_up), "ms", Target::RatioAtMost(0.5));
-    table.beside("the same", up, "rsync -a", median(rsync_up), "ms", Target::None);
 }
 
 /// 64 connections at once, each of which is sent 1 MB.

@@ -6,8 +6,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use berth_ssh::{HostKeyCheck, Identity, Session, SessionOptions, SessionState, SshError};
+use berth_ssh::{HostKeyCheck, Identity, PtyRequest, Session, SessionOptions, SessionState, SshError, SshStream};
+use support::way::Way;
 use support::{Sshd, run, says, until};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_connection_is_made_again() {
@@ -45,6 +47,60 @@ async fn a_new_action_does_not_wait_for_the_backoff() {
     let begun = Instant::now();
     assert_eq!(says(&session, "echo on").await, "on");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// A server on this computer that says back what it hears.
+async fn echo() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut from, mut to) = stream.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
+            });
+        }
+    });
+    port
+}
+
+async fn echoes(stream: &mut SshStream) -> std::io::Result<bool> {
+    stream.write_all(b"hi").await?;
+    let mut heard = [0; 2];
+    Ok(stream.read_exact(&mut heard).await.is_ok() && heard == *b"hi")
+}
+
+/// Without a word, as when a computer sleeps or a network is gone for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_over_a_dead_connection_ends_and_the_next_goes_on() {
+    let (sshd, port) = (Sshd::start(), echo().await);
+    let way = Way::to(sshd.port, Duration::ZERO).await;
+    let session = Session::new(way.target(&sshd.target), SessionOptions::default());
+    let patience = Duration::from_secs(30);
+    let mut stream = session.forward_tcp("127.0.0.1", port).await.unwrap();
+    assert!(echoes(&mut stream).await.unwrap());
+    let mut terminal = session.pty(PtyRequest { command: Some("cat".into()), ..PtyRequest::default() }).await.unwrap();
+    assert_eq!(way.connections(), 3, "one for actions, one for streams, one for terminals");
+
+    // That of the streams alone: nobody else is disturbed.
+    way.kill(2);
+    let told = tokio::time::timeout(patience, echoes(&mut stream)).await.expect("it does not wait for ever");
+    assert!(!told.unwrap_or(false));
+    let mut again = session.forward_tcp("127.0.0.1", port).await.unwrap();
+    assert!(echoes(&mut again).await.unwrap());
+    assert_eq!(says(&session, "echo on").await, "on");
+
+    // All of them.
+    (1..=way.connections()).for_each(|number| way.kill(number));
+    let over = async { while terminal.reader.recv().await.is_some() {} };
+    let going_on = async {
+        let mut stream = session.forward_tcp("127.0.0.1", port).await?;
+        Ok::<_, SshError>(echoes(&mut stream).await.unwrap_or(false))
+    };
+    let both = async { tokio::join!(over, going_on) };
+    let ((), went_on) = tokio::time::timeout(patience, both).await.expect("neither waits for ever");
+    assert!(went_on.unwrap());
+    assert_eq!(says(&session, "echo on").await, "on");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use berth_ssh::{Missed, Outcome, Session, SshError, TreeOptions, forget_download};
+use berth_ssh::{Missed, Outcome, Session, SessionOptions, SshError, TreeOptions, forget_download};
 use support::Sshd;
+use support::way::Way;
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -316,6 +317,44 @@ async fn a_stopped_transfer_ends_at_once_and_goes_on() {
         assert!(fs::read(to.join("from/big")).unwrap() == content(36 << 20));
         assert_eq!(hidden(to), Vec::<String>::new());
     }
+}
+
+/// Far away a file goes up in parts; what has arrived of each is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_big_file_goes_far_in_parts_and_goes_on() {
+    const SIZE: usize = (40 << 20) + 3;
+    let sshd = Sshd::start();
+    let way = Way::to(sshd.port, Duration::from_millis(12)).await;
+    let session = Session::new(way.target(&sshd.target), SessionOptions::default());
+    let (from, there) = (sshd.path("big file"), sshd.path("there"));
+    fs::write(&from, content(SIZE)).unwrap();
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    let progress = Arc::new(move |done: u64, _| {
+        if done > 24 << 20 {
+            stop.cancel();
+        }
+    });
+    let stopped = up(&session, &[&from], &there, &TreeOptions { cancel, progress, ..options("p1", false) }).await;
+    assert!(matches!(stopped, Err(SshError::Cancelled {})), "{stopped:?}");
+    assert!(!there.join("big file").exists() && hidden(&there).iter().filter(|name| name.contains("p1-")).count() == 4);
+    let parts = || {
+        let hidden = fs::read_dir(there.join(".berth-upload-p1")).unwrap();
+        hidden.map(|part| part.unwrap().metadata().unwrap()).filter(|part| part.is_file()).map(|part| part.len()).sum()
+    };
+    let kept: u64 = parts();
+    let (told, most) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::new(AtomicU64::new(0)));
+    let (least, last) = (told.clone(), most.clone());
+    let progress = Arc::new(move |done: u64, _| {
+        least.fetch_min(if done > 0 { done } else { u64::MAX }, Ordering::Relaxed);
+        last.fetch_max(done, Ordering::Relaxed);
+    });
+    let again = TreeOptions { progress, ..options("p1", true) };
+    let outcome = up(&session, &[&from], &there, &again).await.unwrap();
+    assert_eq!((outcome.bytes, most.load(Ordering::Relaxed)), (SIZE as u64, SIZE as u64));
+    assert!(kept > 8 << 20 && told.load(Ordering::Relaxed) > 1 << 20, "it went on: {kept} {told:?}");
+    assert!(fs::read(there.join("big file")).unwrap() == content(SIZE));
+    assert_eq!(hidden(&there), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

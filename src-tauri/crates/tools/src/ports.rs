@@ -16,7 +16,7 @@ pub struct Ports {
 pub struct Port {
     /// Its number.
     pub port: u16,
-    /// Whether it answers on 127.0.0.1 (loopback or all addresses), and not only on one address of the network.
+    /// Whether it answers on 127.0.0.1 or ::1 (by itself or as one of all addresses), and not only on another address.
     pub loopback: bool,
     /// The process that listens, where it can be told.
     pub pid: Option<u32>,
@@ -116,12 +116,14 @@ fn socket(line: &str) -> Result<(u16, bool, u64), ToolError> {
     let address = u128::from_str_radix(address, 16).map_err(|_| garbled())?.to_be_bytes();
     let inode = inode.parse().map_err(|_| garbled())?;
     let any = address.iter().all(|byte| *byte == 0);
-    // Whether first or last in a machine word, one end of a loopback address holds its 127 (or the 1 of ::1).
+    // 127.0.0.1 and ::1, in either order of a machine word. Another address of that network is not where one looks: in a
+    // sandbox without a network of its own, the way out listens on one.
     let last = [address[12], address[13], address[14], address[15]];
     let zeros = address[..12].iter().all(|byte| *byte == 0);
     let mapped = address[..8].iter().all(|byte| *byte == 0) && [address[8], address[11]] != [0, 0];
     let loopback = any
-        || ((zeros || mapped) && (last[0] == 127 || last[3] == 127 || last == [1, 0, 0, 0] || last == [0, 0, 0, 1]));
+        || ((zeros || mapped) && matches!(last, [127, 0, 0, 1] | [1, 0, 0, 127]))
+        || (zeros && matches!(last, [1, 0, 0, 0] | [0, 0, 0, 1]));
     Ok((port, loopback, inode))
 }
 

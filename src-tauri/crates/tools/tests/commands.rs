@@ -200,6 +200,8 @@ fn old_jobs_are_forgotten_and_the_rest_is_told_whole() {
 fn ports_are_told_with_who_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpListener::bind("[::]:0").unwrap();
+    let elsewhere = TcpListener::bind("127.100.0.1:0").unwrap();
+    let apart = elsewhere.local_addr().unwrap().port();
     let (port, ignored) = (listener.local_addr().unwrap().port(), ours.local_addr().unwrap().port());
     everywhere(|machine, home| {
         let ports = machine.run(home, &Ports { ignore: vec![ignored] }).unwrap();
@@ -209,6 +211,7 @@ fn ports_are_told_with_who_listens() {
         assert!(ports.iter().all(|seen| seen.port != ignored));
         let all = machine.run(home, &Ports::default()).unwrap();
         assert!(all.iter().any(|seen| seen.port == ignored && seen.loopback));
+        assert!(all.iter().any(|seen| seen.port == apart && !seen.loopback));
     });
 }
 

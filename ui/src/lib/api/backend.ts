@@ -55,7 +55,8 @@ export interface TerminalHandlers {
 
 /** An open terminal. */
 export interface Terminal {
-  write(data: Uint8Array): void;
+  /** Types into it; settled when it has arrived. Of two that are under way at once either may arrive first. */
+  write(data: Uint8Array): Promise<void>;
   resize(cols: number, rows: number): void;
   close(): void;
 }

@@ -56,25 +56,29 @@ export class TauriBackend implements Backend {
     handlers: TerminalHandlers,
   ): Promise<Terminal> {
     // A call that fails means that the terminal ended, which `exit` tells by itself.
-    const quietly = (done: Promise<unknown>) => void done.catch(() => undefined);
+    const quietly = (done: Promise<unknown>): Promise<void> =>
+      done.then(
+        () => undefined,
+        () => undefined,
+      );
     let taken = 0;
     const take = (bytes: number, terminal: string) => {
       taken += bytes;
       if (taken < ACK) return;
-      quietly(invoke('terminal_ack', { terminal, bytes: taken }));
+      void quietly(invoke('terminal_ack', { terminal, bytes: taken }));
       taken = 0;
     };
     const output = new Channel<TerminalOutput>((message) => {
       if (!(message instanceof ArrayBuffer)) return handlers.exit(message.exit);
       const shown = Promise.resolve(handlers.bytes(new Uint8Array(message)));
-      quietly(shown.then(() => opened.then((terminal) => take(message.byteLength, terminal))));
+      void quietly(shown.then(() => opened.then((terminal) => take(message.byteLength, terminal))));
     });
     const opened = ask<string>('terminal_open', { channel, cols, rows, output });
     const terminal = await opened;
     return {
       write: (data) => quietly(invoke('terminal_write', data, { headers: { terminal } })),
-      resize: (cols, rows) => quietly(invoke('terminal_resize', { terminal, cols, rows })),
-      close: () => quietly(invoke('terminal_close', { terminal })),
+      resize: (cols, rows) => void quietly(invoke('terminal_resize', { terminal, cols, rows })),
+      close: () => void quietly(invoke('terminal_close', { terminal })),
     };
   }
 

@@ -26,7 +26,9 @@ impl Lane {
     pub(crate) fn fair(self, channels: usize) -> usize {
         match self {
             Self::Actions => channels,
-            Self::Terminals | Self::Transfers => 1,
+            Self::Terminals => 1,
+            // One that reads slowly holds up those beside it, and each connection more takes a login.
+            Self::Transfers => 4,
             Self::Streams => 16,
         }
     }

@@ -25,6 +25,9 @@ use super::worker::Worker;
 /// Work waits so long for a channel of a busy connection before another connection is opened for it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// So often a stream is tried again where the connection under it ended.
+const STREAM_TRIES: u32 = 2;
+
 /// What a login set is good for so long: one who changes a profile sees it soon, and a burst of work logs in once.
 const LOGIN: Duration = Duration::from_secs(60);
 
@@ -73,6 +76,13 @@ struct Inner {
     /// One connection more at a time.
     growing: Mutex<()>,
     login: Mutex<Option<Login>>,
+}
+
+/// Where a stream leads.
+#[derive(Clone)]
+enum Destination {
+    Tcp(String, u16),
+    Unix(String),
 }
 
 /// What a login set.
@@ -148,26 +158,33 @@ impl Session {
 
     /// Connects to a port as the machine reaches it.
     pub async fn forward_tcp(&self, host: &str, port: u16) -> Result<SshStream, SshError> {
-        let slot = self.0.inner.slot(Lane::Streams, None).await?;
-        let host = host.to_owned();
-        let line = slot.line().clone();
-        let opening = channel::finish(async move {
-            let stream = slot.line().connection.tcp(&host, port).await?.into_stream();
-            Ok(SshStream::new(stream, slot))
-        });
-        line.lasting(opening).await
+        self.onward(Destination::Tcp(host.to_owned(), port)).await
     }
 
     /// Connects to a Unix socket in the machine.
     pub async fn forward_unix(&self, path: &str) -> Result<SshStream, SshError> {
-        let slot = self.0.inner.slot(Lane::Streams, None).await?;
-        let path = path.to_owned();
-        let line = slot.line().clone();
-        let opening = channel::finish(async move {
-            let stream = slot.line().connection.unix(&path).await?.into_stream();
-            Ok(SshStream::new(stream, slot))
-        });
-        line.lasting(opening).await
+        self.onward(Destination::Unix(path.to_owned())).await
+    }
+
+    /// A stream over a connection. One that ends meanwhile, as after a sleep, is no reason to fail: nothing was sent yet.
+    async fn onward(&self, to: Destination) -> Result<SshStream, SshError> {
+        let mut tries = 0;
+        loop {
+            let slot = self.0.inner.slot(Lane::Streams, None).await?;
+            let (line, to) = (slot.line().clone(), to.clone());
+            let opening = channel::finish(async move {
+                let connection = &slot.line().connection;
+                let channel = match &to {
+                    Destination::Tcp(host, port) => connection.tcp(host, *port).await?,
+                    Destination::Unix(path) => connection.unix(path).await?,
+                };
+                Ok(SshStream::new(channel.into_stream(), slot))
+            });
+            match line.lasting(opening).await {
+                Err(_) if line.is_closed() && tries < STREAM_TRIES => tries += 1,
+                opened => return opened,
+            }
+        }
     }
 
     /// A channel of its own, away from those that actions use.

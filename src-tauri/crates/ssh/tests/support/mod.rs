@@ -16,6 +16,7 @@ use berth_ssh::{
 use tempfile::TempDir;
 
 pub mod person;
+pub mod way;
 
 pub struct Sshd {
     child: Option<Child>,

@@ -36,7 +36,7 @@ export class Shell {
   readonly #element = document.createElement('div');
   readonly #screen: Screen;
   readonly #fit = new FitAddon();
-  readonly #outbox = new Outbox((bytes) => this.#terminal?.write(bytes));
+  readonly #outbox = new Outbox(async (bytes) => this.#terminal?.write(bytes));
   readonly #endings: (() => void)[] = [];
   #terminal: Terminal | null = null;
   /** Counts the shells, so that what a former one still says is not taken for the present one's. */

@@ -2,11 +2,15 @@
 //!
 //! What has arrived is kept under a name that is the same at each try. It is gone on with only where its checksum is
 //! that of the beginning of the source: by content, so that no clock and no record has to be trusted.
+//!
+//! A server gives each channel a window, and OpenSSH's is of 2 MiB: on a way of 50 ms that is 40 MB/s, whatever the
+//! network can do. To a machine that far away a file goes up in several parts at once, each of which is such a file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use russh::ChannelMsg;
@@ -22,6 +26,9 @@ use crate::client::transfer::Ended;
 
 /// A file from this size on goes by itself, so that it need not begin anew when it is cut.
 pub(super) const BIG: u64 = 16 * 1024 * 1024;
+/// A machine is far away from so long for one round trip on, and then a file goes up in so many parts.
+const FAR: Duration = Duration::from_millis(15);
+const PARTS: u64 = 4;
 /// The longest first line: two numbers and a word.
 const LINE: usize = 200;
 
@@ -34,6 +41,15 @@ echo "$n $c"; read -r w || exit 1
 if [ "$w" != keep ]; then rm -rf -- "$m"; : >"$m" || exit 1; fi
 cat >>"$m" || exit 1
 "#;
+
+/// A part of a file of this computer, and where it goes.
+struct Part<'a> {
+    item: &'a Item,
+    start: u64,
+    length: u64,
+    /// What the machine's end of it does, before and after.
+    script: Vec<u8>,
+}
 
 /// The name under which what has arrived of a file is kept, whatever its own is.
 pub(super) fn part(id: &str, name: &[u8]) -> String {
@@ -55,24 +71,81 @@ impl Session {
         tell: impl Fn(),
     ) -> Result<(), SshError> {
         let (size, before) = (item.size(), done.load(Ordering::Relaxed));
-        let mut script = Vec::new();
+        let count = if self.is_far().await? { PARTS } else { 1 };
         let to = [hidden, b"/", super::pack::TREE.as_bytes(), b"/", &item.name].concat();
-        let kept = [hidden, b"/", part(&options.id, &item.name).as_bytes()].concat();
-        for (name, value) in [(b"s=", hidden), (b"t=", &to[..]), (b"m=", &kept[..])] {
-            script.extend_from_slice(name);
-            frame::quote(value, &mut script);
-            script.push(b'\n');
-        }
-        script.extend_from_slice(UP.as_bytes());
-        let end = format!(
+        let name = part(&options.id, &item.name);
+        let kept = |at: u64| {
+            let suffix = if count == 1 { String::new() } else { format!("-{at}") };
+            [hidden, b"/", name.as_bytes(), suffix.as_bytes()].concat()
+        };
+        let set = |variables: &[(&[u8], &[u8])]| {
+            let mut script = Vec::new();
+            for (name, value) in variables {
+                script.extend_from_slice(name);
+                frame::quote(value, &mut script);
+                script.push(b'\n');
+            }
+            script
+        };
+        let whole = format!(
             "[ \"$(wc -c <\"$m\")\" -eq {size} ] || fail 'only a part of it arrived'\n\
              chmod {:o} \"$m\" && TZ=UTC0 touch -t {} \"$m\" && mv -f -- \"$m\" \"$t\" && echo kept\n",
             item.mode,
             stamp(item.mtime),
         );
-        script.extend_from_slice(end.as_bytes());
+        let parts = (0..count).map(|at| {
+            let (start, end) = (size * at / count, size * (at + 1) / count);
+            let mut script = set(&[(b"s=", hidden), (b"t=", &to), (b"m=", &kept(at))]);
+            script.extend_from_slice(UP.as_bytes());
+            if count == 1 {
+                script.extend_from_slice(whole.as_bytes());
+            } else {
+                let length = end - start;
+                let arrived = format!("[ \"$(wc -c <\"$m\")\" -eq {length} ] || fail 'only a part of it arrived'\n");
+                script.extend_from_slice(arrived.as_bytes());
+                script.extend_from_slice(b"echo kept\n");
+            }
+            let part = Part { item, start, length: end - start, script };
+            async { self.send_part(part, options, done, &tell).await }
+        });
+        futures::future::try_join_all(parts).await?;
+        if count > 1 {
+            let mut script = b"LC_ALL=C; export LC_ALL\nfail() { echo \"$1\" >&2; exit 1; }\n".to_vec();
+            script.extend_from_slice(&set(&[(b"t=", &to), (b"m=", &kept(0))]));
+            for at in 1..count {
+                script.extend_from_slice(&set(&[(b"p=", &kept(at))]));
+                script.extend_from_slice(b"cat -- \"$p\" >>\"$m\" && rm -f -- \"$p\" || exit 1\n");
+            }
+            script.extend_from_slice(whole.as_bytes());
+            self.must(&script).await?;
+        }
+        done.store(before + size, Ordering::Relaxed);
+        Ok(())
+    }
 
-        let (mut reader, writer) = self.open(&script).await?;
+    /// Whether what is under way fills a channel's window.
+    async fn is_far(&self) -> Result<bool, SshError> {
+        // The first one may have to log in before.
+        for _ in 0..2 {
+            let begun = Instant::now();
+            self.must(b":").await?;
+            if begun.elapsed() < FAR {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends a part of one, or all of it.
+    async fn send_part(
+        &self,
+        part: Part<'_>,
+        options: &TreeOptions,
+        done: &AtomicU64,
+        tell: &impl Fn(),
+    ) -> Result<(), SshError> {
+        let (item, length) = (part.item, part.length);
+        let (mut reader, writer) = self.open(&part.script).await?;
         let mut ended = Ended::default();
         // Whether what is there is the beginning of this: only then is it worth the wait for an answer.
         let mut from = 0;
@@ -84,25 +157,24 @@ impl Session {
                 }
             }
             let told = String::from_utf8_lossy(&ended.said).trim().to_owned();
-            from = self.known(item, &told, options).await?;
+            from = known(&part, &told, options).await?;
+            done.fetch_add(from, Ordering::Relaxed);
         }
         let (sink, chunks) = pipe::outward();
-        let at = item.at.clone();
+        let (at, start) = (item.at.clone(), part.start + from);
         let reading = tokio::task::spawn_blocking(move || -> io::Result<()> {
             let (mut file, mut sink) = (File::open(at)?, sink);
-            file.seek(SeekFrom::Start(from))?;
+            file.seek(SeekFrom::Start(start))?;
             sink.write_all(if from > 0 { b"keep\n" } else { b"anew\n" })?;
             sink.flush()?;
-            let sent = io::copy(&mut (&mut file).take(size - from), &mut sink)?;
-            if sent != size - from {
+            let sent = io::copy(&mut (&mut file).take(length - from), &mut sink)?;
+            if sent != length - from {
                 return Err(io::Error::other("it became shorter while it was being sent"));
             }
             sink.flush()
         });
         let writer = &writer;
-        let tell = &tell;
         let sending = async move {
-            let mut sent = from;
             let mut first = true;
             let mut chunks = chunks;
             while let Some(bytes) = chunks.recv().await {
@@ -110,8 +182,7 @@ impl Session {
                 if writer.data_bytes(bytes).await.is_err() {
                     return;
                 }
-                sent += if std::mem::take(&mut first) { 0 } else { length };
-                done.store(before + sent, Ordering::Relaxed);
+                done.fetch_add(if std::mem::take(&mut first) { 0 } else { length }, Ordering::Relaxed);
                 tell();
             }
         };
@@ -135,23 +206,7 @@ impl Session {
                 ending.await;
             }
         }
-        if ended.said.ends_with(b"kept\n") {
-            done.store(before + size, Ordering::Relaxed);
-            return Ok(());
-        }
-        Err(ended.error())
-    }
-
-    /// How much of the file the machine has, by what it told.
-    async fn known(&self, item: &Item, told: &str, options: &TreeOptions) -> Result<u64, SshError> {
-        let Some((length, sum)) = told.split_once(' ') else { return Ok(0) };
-        let length = length.parse().unwrap_or(0);
-        if length == 0 || length > item.size() {
-            return Ok(0);
-        }
-        let (at, cancel) = (item.at.clone(), options.cancel.clone());
-        let ours = blocking(move || cksum(File::open(at)?, length, &cancel)).await?;
-        Ok(if ours.is_some_and(|ours| ours == sum) { length } else { 0 })
+        if ended.said.ends_with(b"kept\n") { Ok(()) } else { Err(ended.error()) }
     }
 
     /// Fetches one into `kept`, from where an earlier try left it.
@@ -238,6 +293,22 @@ impl Session {
         // Somebody else wrote into it. The next try sees that by the checksum.
         Err(SshError::Transfer(format!("what came has {received} bytes, and what was kept of it {length}")))
     }
+}
+
+/// How much of a part the machine has, by what it told.
+async fn known(part: &Part<'_>, told: &str, options: &TreeOptions) -> Result<u64, SshError> {
+    let Some((length, sum)) = told.split_once(' ') else { return Ok(0) };
+    let length = length.parse().unwrap_or(0);
+    if length == 0 || length > part.length {
+        return Ok(0);
+    }
+    let (at, start, cancel) = (part.item.at.clone(), part.start, options.cancel.clone());
+    let ours = blocking(move || {
+        let mut file = File::open(at)?;
+        file.seek(SeekFrom::Start(start))?;
+        cksum(file, length, &cancel)
+    });
+    Ok(if ours.await?.is_some_and(|ours| ours == sum) { length } else { 0 })
 }
 
 /// Writes what comes, from the beginning or at the end of what is there, as the first byte says.

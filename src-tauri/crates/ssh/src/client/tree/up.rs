@@ -250,7 +250,7 @@ impl Session {
     }
 
     /// Runs a script that has to succeed.
-    async fn must(&self, script: &[u8]) -> Result<(), SshError> {
+    pub(super) async fn must(&self, script: &[u8]) -> Result<(), SshError> {
         let output = self.run(script, RunOptions { tidy: true, ..RunOptions::default() }).await?;
         if output.exit_code == 0 {
             return Ok(());
