@@ -31,8 +31,8 @@ lint: ui
 	cargo machete --skip-target-dir
 	cd ui && npm run --silent check && npm run --silent lint
 
-bench: packages release ## Measures Berth side by side with OpenSSH; writes target/bench.json
-	$(CARGO_TARGET_DIR)/release/berth-bench
+bench: packages release ## Measures Berth side by side with OpenSSH; writes target/bench.json (LONG=1: ten minutes more)
+	$(CARGO_TARGET_DIR)/release/berth-bench $(if $(LONG),--long)
 
 dev: packages $(NPM) sandboxd ## Opens the app on the UI's development server, with hot reload
 	cargo build --workspace --bins

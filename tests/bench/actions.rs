@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use berth_ssh::{RunOptions, Session};
 
-use crate::link::delayed;
+use crate::link::{delayed, round_trip};
 use crate::machine::{Machine, User, millis};
 use crate::table::{Table, Target, median};
 
@@ -19,7 +19,7 @@ pub async fn measure(table: &mut Table) {
 
         let far = delayed(machine.port, delay).await;
         let (berth, peer) = one_action(&machine, far, 12).await;
-        let round_trips = berth / 50.0;
+        let round_trips = berth / round_trip(delay).await;
         let name = format!("one action, 50 ms away, {name}");
         table.beside(&name, berth, "ssh, multiplexed", peer, "ms", Target::None);
         let target = Target::AtMost(1.1);

@@ -19,10 +19,11 @@ use table::Table;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let long = std::env::args().any(|argument| argument == "--long");
     let mut table = Table::default();
     runtime.block_on(actions::measure(&mut table));
     runtime.block_on(transfers::measure(&mut table));
-    runtime.block_on(network::measure(&mut table));
+    runtime.block_on(network::measure(&mut table, long));
     runtime.block_on(app::measure(&mut table));
     table.print();
     table.write(Path::new("target/bench.json"));

@@ -1,4 +1,5 @@
-//! A link with a delay, in user space: what goes in comes out later, in order, as fast as it went in.
+//! A link with a delay, in user space: what goes in comes out later, in order, as fast as it went in. Its timer is some
+//! milliseconds late, so that what a round trip takes is measured, not assumed.
 
 use std::time::Duration;
 
@@ -6,6 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+use crate::table::median;
 
 /// Listens on a port that leads to `to` with `delay` in each direction.
 pub async fn delayed(to: u16, delay: Duration) -> u16 {
@@ -23,6 +26,28 @@ pub async fn delayed(to: u16, delay: Duration) -> u16 {
         }
     });
     port
+}
+
+/// How long one byte takes there and back, in milliseconds: the middle of several.
+pub async fn round_trip(delay: Duration) -> f64 {
+    let echo = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let port = delayed(echo.local_addr().expect("its address").port(), delay).await;
+    tokio::spawn(async move {
+        let (mut stream, _) = echo.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("no delay of its own");
+        let (mut from, mut to) = stream.split();
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    });
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the link");
+    stream.set_nodelay(true).expect("no delay of its own");
+    let mut trips = Vec::new();
+    for _ in 0..9 {
+        let begun = Instant::now();
+        stream.write_all(b"x").await.expect("sent");
+        stream.read_exact(&mut [0]).await.expect("it comes back");
+        trips.push(begun.elapsed().as_secs_f64() * 1_000.0);
+    }
+    median(trips)
 }
 
 async fn pump(mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf, delay: Duration) {

@@ -13,12 +13,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::link::delayed;
+use crate::link::{delayed, round_trip};
 use crate::machine::{Machine, User, free_port, millis};
 use crate::table::{Table, Target, median};
 
 /// Measures it all.
-pub async fn measure(table: &mut Table) {
+///
+/// With `long` a network that is gone for ten minutes is waited for, once.
+pub async fn measure(table: &mut Table, long: bool) {
     let machine = Machine::start(User::Plain);
     for trip in [20, 200_u64] {
         let port = delayed(machine.port, Duration::from_millis(trip / 2)).await;
@@ -35,10 +37,11 @@ pub async fn measure(table: &mut Table) {
         let name = format!("one action, {trip} ms away");
         let (berth, peer) = (median(berth), median(peer));
         table.beside(&name, berth, "ssh, multiplexed", peer, "ms", Target::None);
-        table.alone(&format!("{name}, in round trips"), berth / trip as f64, "trips", Target::AtMost(1.1));
+        let trip = round_trip(Duration::from_millis(trip / 2)).await;
+        table.alone(&format!("{name}, in round trips"), berth / trip, "trips", Target::AtMost(1.1));
     }
     forward(&machine, table).await;
-    for (cut, times) in [(1, 8), (10, 3)] {
+    for (cut, times) in [(1, 8), (10, 3)].into_iter().chain(long.then_some((600, 1))) {
         recovery(&machine, table, Duration::from_secs(cut), times).await;
     }
 }
@@ -91,7 +94,10 @@ async fn forward(machine: &Machine, table: &mut Table) {
     table.beside(name, median(berth), "ssh -L", median(peer), "MB/s", Target::RatioAtLeast(1.0));
 }
 
-/// A link that can be gone: what is sent meanwhile is lost as on a network that is, and new connections find nobody.
+/// When TCP sends again what nobody has acknowledged: after 200 ms at first, then after twice as long each time.
+const RETRANSMISSION: Duration = Duration::from_millis(200);
+
+/// A link that can be gone: what is sent meanwhile is lost and sent again as TCP does it, and new connections find nobody.
 async fn fragile(to: u16, gone: Arc<AtomicBool>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("its address").port();
@@ -123,9 +129,10 @@ async fn pass(
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if gone.load(Ordering::SeqCst) {
-            // TCP would send it again, later and later. A connection that was cut for long is as good as dead.
-            std::future::pending::<()>().await;
+        let mut again = RETRANSMISSION;
+        while gone.load(Ordering::SeqCst) {
+            tokio::time::sleep(again).await;
+            again = (again * 2).min(Duration::from_secs(120));
         }
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
@@ -141,10 +148,11 @@ async fn recovery(machine: &Machine, table: &mut Table, cut: Duration, times: us
         let port = fragile(machine.port, gone.clone()).await;
         let session = machine.session(port);
         let (live, mut heard) = mpsc::channel(1_024);
-        let command = "i=0; while [ $i -lt 400 ]; do i=$((i + 1)); echo $i; sleep 0.05; done".to_owned();
+        let lines = (cut.as_secs() + 20) * 20;
+        let command = format!("i=0; while [ $i -lt {lines} ]; do i=$((i + 1)); echo $i; sleep 0.05; done");
         let run = Run { at: Place::here("/"), command, env: Vec::new() };
         let (keeper, cancel) = (Keeper::default(), CancellationToken::new());
-        let running = keeper.run(&session, &run, Duration::from_secs(60), &cancel, live);
+        let running = keeper.run(&session, &run, cut + Duration::from_secs(60), &cancel, live);
         let measure = async {
             heard.recv().await.expect("it prints");
             gone.store(true, Ordering::SeqCst);

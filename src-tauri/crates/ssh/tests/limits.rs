@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use berth_ssh::{PtyRequest, RunOptions, Session, SshError};
+use berth_ssh::{Endpoint, PtyRequest, RunOptions, Session, SessionOptions, SessionState, SshError, SshTarget};
 use futures::future::join_all;
 use support::{Sshd, run, says, within};
 use tokio::io::AsyncWriteExt as _;
@@ -53,6 +53,42 @@ async fn long_runs_do_not_keep_a_short_one_waiting() {
         assert!(matches!(run.await.unwrap(), Err(SshError::Cancelled {})));
     }
     at_once(&session, 32).await;
+}
+
+/// A server may let in only so many that have not logged in yet, from wherever they come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_turns_newcomers_away_is_not_flooded() {
+    let mut sshd = Sshd::start();
+    let config = std::fs::read_to_string(sshd.path("config")).unwrap();
+    std::fs::write(sshd.path("config"), config.replace("MaxStartups 100", "MaxStartups 3:100:3")).unwrap();
+    sshd.down();
+    sshd.up();
+    let session = sshd.session();
+    at_once(&session, 64).await;
+    sshd.cut();
+    support::until("it is noticed", || *session.state().borrow() != SessionState::Connected);
+    at_once(&session, 64).await;
+}
+
+/// Many machines at a time; one that says nothing, and one that is not there, slow no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_machines_at_a_time_and_dead_ones_beside_them() {
+    let machines: Vec<_> = (0..20).map(|_| Sshd::start()).collect();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dead = [silent.local_addr().unwrap().port(), nowhere].map(|port| {
+        let endpoint = Endpoint::Tcp { host: "127.0.0.1".into(), port };
+        let session = Session::new(SshTarget { endpoint, ..machines[0].target.clone() }, SessionOptions::default());
+        tokio::spawn(async move { session.run(b"true", RunOptions::default()).await.unwrap_err() })
+    });
+    let sessions: Vec<_> = machines.iter().map(Sshd::session).collect();
+    let begun = Instant::now();
+    let all = sessions.iter().flat_map(|session| (0..4).map(move |_| at_once(session, 4)));
+    tokio::time::timeout(Duration::from_secs(60), join_all(all)).await.expect("all get through");
+    assert!(!dead[0].is_finished() || begun.elapsed() > Duration::from_secs(10), "the dead one still waits");
+    for one in dead {
+        assert!(matches!(one.await.unwrap(), SshError::NotConnected { .. }));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

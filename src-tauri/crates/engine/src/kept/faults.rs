@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use berth_ssh::{Endpoint, Session, SessionOptions};
+use berth_ssh::{Endpoint, Session, SessionOptions, TreeOptions};
 use berth_tools::{Place, Run};
 use futures::stream::{self, StreamExt as _};
 use rand::rngs::StdRng;
@@ -180,13 +180,60 @@ async fn play(machine: &machines::Machine, folder: &Path, seed: u64) -> Result<(
             Ok(())
         }
     });
-    let played = timeout(DEADLINE, futures::future::try_join_all(work)).await;
+    let moved = move_files(&session, folder, seed);
+    let all = async { tokio::try_join!(futures::future::try_join_all(work), moved) };
+    let played = timeout(DEADLINE, all).await;
     session.close().await;
     serving.abort();
     match played {
         Ok(done) => done.map(|_| ()),
         Err(_) => Err("it hung".to_owned()),
     }
+}
+
+/// A folder goes up and comes down again, however often that takes.
+async fn move_files(session: &Session, folder: &Path, seed: u64) -> Result<(), String> {
+    let at = folder.join(format!("{seed}-files"));
+    let (from, there, back) = (at.join("from"), at.join("there"), at.join("back"));
+    let content = |number: u64| format!("{seed} {number}\n").repeat(2_000 * number as usize);
+    std::fs::create_dir_all(from.join("sub")).map_err(|error| error.to_string())?;
+    std::fs::create_dir(&back).map_err(|error| error.to_string())?;
+    for number in 0..4 {
+        let name = if number % 2 == 0 { format!("{number}") } else { format!("sub/{number}") };
+        std::fs::write(from.join(name), content(number)).map_err(|error| error.to_string())?;
+    }
+    let (up, down) = (there.display().to_string().into_bytes(), there.join("from").display().to_string().into_bytes());
+    for upwards in [true, false] {
+        let mut resume = false;
+        loop {
+            let options = TreeOptions {
+                id: format!("{seed}"),
+                resume,
+                cancel: CancellationToken::new(),
+                progress: Arc::new(|_, _| {}),
+            };
+            let moved = if upwards {
+                session.upload_tree(std::slice::from_ref(&from), &up, &options).await
+            } else {
+                session.download_tree(std::slice::from_ref(&down), &back, &options).await
+            };
+            match moved {
+                Ok(outcome) if outcome.missed.count == 0 => break,
+                Ok(outcome) => return Err(format!("not all was moved: {:?}", outcome.missed)),
+                Err(error) if error.is_final() => return Err(format!("moving files: {error}")),
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            }
+            resume = true;
+        }
+    }
+    for number in 0..4 {
+        let name = if number % 2 == 0 { format!("{number}") } else { format!("sub/{number}") };
+        let arrived = std::fs::read_to_string(back.join("from").join(&name)).map_err(|error| error.to_string())?;
+        if arrived != content(number) {
+            return Err(format!("{name}: {} bytes instead of {}", arrived.len(), content(number).len()));
+        }
+    }
+    Ok(())
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {
