@@ -180,6 +180,13 @@ impl Desk {
         command
     }
 
+    /// Another program on this desk's screen.
+    pub fn on_screen(&self, name: &str) -> Command {
+        let mut command = self.computer.surround(Command::new(name));
+        command.env("DISPLAY", &self.screen);
+        command
+    }
+
     /// Ends the app as a crash would.
     pub async fn kill(&self, window: Window) {
         let pid = self.computer.call("app.info", json!({}))["pid"].as_i64().expect("a pid");

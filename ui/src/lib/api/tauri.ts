@@ -102,8 +102,11 @@ export class TauriBackend implements Backend {
         if (payload.type === 'leave') return listener.leave();
         const scale = dragScale();
         const [x, y] = [payload.position.x / scale, payload.position.y / scale];
-        if (payload.type === 'drop') listener.drop(x, y, payload.paths);
-        else listener.over(x, y);
+        if (payload.type !== 'drop') return listener.over(x, y);
+        // A link that was dropped is no file of this computer.
+        const files = payload.paths.filter((path) => /^(\/|\\\\|[A-Za-z]:[\\/])/.test(path));
+        if (files.length > 0) listener.drop(x, y, files);
+        else listener.leave();
       })
       .catch(() => () => undefined);
     return () => void listening.then((end) => end());

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { refuseStray } from './drops';
+import { refuseStray, takeFiles } from './drops';
 
 class FakeElement {
   constructor(readonly field: boolean) {}
@@ -24,4 +24,15 @@ it('lets text be moved, links be dropped into a text, and others take what is th
   expect(drag(['text/plain']).refused).toBe(false);
   expect(drag(['text/uri-list'], true).refused).toBe(false);
   expect(drag(['Files'], false, true).refused).toBe(false);
+});
+
+it('takes files where they belong, and nothing else', () => {
+  const taken = (types: string[]) => {
+    const event = { dataTransfer: { types, dropEffect: 'none' }, preventDefault: vi.fn() };
+    takeFiles(event as unknown as DragEvent);
+    return [event.preventDefault.mock.calls.length, event.dataTransfer.dropEffect];
+  };
+  expect(taken(['Files', 'text/uri-list'])).toEqual([1, 'copy']);
+  expect(taken(['text/uri-list'])).toEqual([1, 'copy']);
+  expect(taken(['text/plain', 'text/html'])).toEqual([0, 'none']);
 });
