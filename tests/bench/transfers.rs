@@ -16,7 +16,7 @@ pub async fn measure(table: &mut Table) {
     let machine = Machine::start(User::Plain);
     let near = |ratio| Target::RatioAtLeast(ratio);
     one_file(&machine, table, "100 MB", 100, None, 5, near(1.0), near(1.0), "scp").await;
-    one_file(&machine, table, "1 GB", 1_000, None, 2, near(1.0), near(1.0), "sftp").await;
+    one_file(&machine, table, "1 GB", 1_000, None, 3, near(1.0), near(1.0), "sftp").await;
     let far = Some(Duration::from_millis(25));
     one_file(&machine, table, "60 MB, 50 ms away", 60, far, 3, near(1.5), near(1.5), "scp").await;
     small_files(&machine, table).await;

@@ -143,8 +143,8 @@ impl Way<'_> {
                     return match keep.parse(&reply) {
                         Ok(Some(ran)) => Ok(Begun::Ended(ran)),
                         Ok(None) => Ok(Begun::Not),
-                        // It was stopped so hard that its shell told nothing; what it printed is kept.
-                        Err(_) if output.timed_out => Ok(Begun::Unknown),
+                        // Its shell was stopped so hard, by us or from outside, that it told nothing; what was printed is kept.
+                        Err(_) if output.timed_out || output.exit_code > 128 => Ok(Begun::Unknown),
                         Err(error) => Err(tool_error(error)),
                     };
                 }

@@ -238,3 +238,71 @@ async fn serve(way: &mut Way, pty: &mut Pty, host: &mut TerminalHost) -> End {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on stops")]
+mod tests {
+    use std::time::Instant;
+
+    use berth_ssh::SessionOptions;
+
+    use super::*;
+    use crate::servers as machines;
+
+    /// What a terminal prints until `wanted` is among it, or it ends.
+    async fn prints(pty: &mut Pty, wanted: &str) -> String {
+        let mut printed = String::new();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !printed.contains(wanted) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match tokio::time::timeout(left, pty.reader.recv()).await {
+                Ok(Some(bytes)) => printed.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(None) => break,
+                Err(_) => panic!("no {wanted} in {printed:?}"),
+            }
+        }
+        printed
+    }
+
+    /// Each keeps a shell while the connection is gone, shows what it showed, and ends it when it is told to.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_keeper_keeps_a_terminal() {
+        let kind = machines::Kind { name: "one with keepers", shell: "bash", ..Default::default() };
+        let Some(machine) = machines::Machine::start(&kind) else { return };
+        for (keeper, program) in [(Keeper::Tmux, "tmux"), (Keeper::Screen, "screen"), (Keeper::Dtach, "dtach")] {
+            assert!(
+                machines::which(program).is_some() || std::env::var_os("CI").is_none(),
+                "{program} is not installed"
+            );
+            if machines::which(program).is_none() {
+                continue;
+            }
+            let session = Session::new(machine.target.clone(), SessionOptions::default());
+            let name = format!("t{}-{}", std::process::id(), TerminalId::fresh());
+            let shell = "exec bash --norc".to_owned();
+            let way = Way { session: session.clone(), keeper: Some(keeper), name, shell, size: (80, 24) };
+            let mut pty = way.open().await.unwrap();
+            pty.writer.write(Bytes::from_static(b"kept=still; echo shell-$$-is-\"\"up\n")).await.unwrap();
+            prints(&mut pty, "-is-up").await;
+            machine.cut();
+            while pty.reader.recv().await.is_some() {}
+            assert!(pty.reader.is_lost(), "{program}: it ended with its connection");
+
+            let mut again = way.open().await.unwrap();
+            again.writer.write(Bytes::from_static(b"echo $kept-here; echo pid-$$-\"\"pid\n")).await.unwrap();
+            let shown = prints(&mut again, "-pid").await;
+            assert!(shown.contains("still-here"), "{program}: {shown:?}");
+            assert!(shown.contains("-is-up") || keeper == Keeper::Dtach, "{program} shows what was there: {shown:?}");
+            let pid = shown.rsplit("pid-").find_map(|part| part.split('-').next()?.parse::<u32>().ok()).unwrap();
+            assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
+            way.end().await;
+            prints(&mut again, "nothing that is printed").await;
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+                assert!(Instant::now() < deadline, "{program}: its shell runs on");
+                sleep(Duration::from_millis(50)).await;
+            }
+            session.close().await;
+        }
+    }
+}

@@ -22,9 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Keeper;
-
-#[path = "../../tests/machines/mod.rs"]
-mod machines;
+use crate::servers as machines;
 
 /// No schedule may take longer, whatever happens in it.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -258,4 +256,34 @@ async fn whatever_the_network_does_each_command_runs_once_and_is_told_whole() {
         .await;
     eprintln!("{count} schedules from seed {first} in {:.1} s", begun.elapsed().as_secs_f64());
     assert!(faults.is_empty(), "{} of {count} schedules:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_starts_anew_takes_along_what_ran_on_it_and_that_is_told() {
+    let kind = machines::Kind { name: "one that starts anew", shell: "bash", ..Default::default() };
+    let Some(machine) = machines::Machine::start(&kind) else { return };
+    let session = Session::new(machine.target.clone(), SessionOptions::default());
+    let (keeper, cancel) = (Keeper::default(), CancellationToken::new());
+    let pid = machine.path("pid");
+    let command = format!("echo $$ >{}; sleep 300; echo never", pid.display());
+    let run = Run { at: Place::here("/"), command, env: Vec::new() };
+    let (live, _) = mpsc::channel(16);
+    let running = keeper.run(&session, &run, Duration::from_secs(200), &cancel, live);
+    let anew = async {
+        loop {
+            sleep(Duration::from_millis(50)).await;
+            let told = std::fs::read_to_string(&pid).unwrap_or_default();
+            if let Ok(process) = told.trim().parse() {
+                return tokio::task::block_in_place(|| machine.start_anew(process));
+            }
+        }
+    };
+    let both = async { tokio::join!(running, anew) };
+    let (outcome, ()) = timeout(DEADLINE, both).await.expect("it is not waited for until its time is over");
+    let error = outcome.unwrap_err();
+    assert!(error.message.contains("started anew") && error.hint.is_some(), "{error:?}");
+    let (live, _) = mpsc::channel(16);
+    let run = Run { at: Place::here("/"), command: "echo on".to_owned(), env: Vec::new() };
+    let outcome = keeper.run(&session, &run, Duration::from_secs(60), &cancel, live).await.unwrap();
+    assert_eq!(outcome.ran.stdout, "on\n");
 }

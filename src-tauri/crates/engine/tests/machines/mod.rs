@@ -205,6 +205,46 @@ impl Machine {
         Some(Self { child, folder, port, target })
     }
 
+    /// Ends all that runs there but the server that listens, as a machine does that starts anew: the connections, and what
+    /// is in the session of the process `also`.
+    pub fn start_anew(&self, also: u32) {
+        let session = |pid: u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(3)?.parse::<u32>().ok()
+        };
+        let wanted = session(also);
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let of_session: Vec<_> = pids.filter(|pid| wanted.is_some() && session(*pid) == wanted).collect();
+        for pid in self.after_the_server().into_iter().chain(of_session) {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+
+    /// Breaks the connections; what runs goes on.
+    pub fn cut(&self) {
+        for pid in self.after_the_server().into_iter().filter(is_server) {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+
+    /// What the server that listens has started, connections first. Before it stands what made its namespace.
+    fn after_the_server(&self) -> Vec<u32> {
+        self.processes().into_iter().skip_while(|pid| !is_server(pid)).skip(1).collect()
+    }
+
+    /// The server and what it has started, the server first.
+    fn processes(&self) -> Vec<u32> {
+        let mut all = vec![self.child.id()];
+        let mut next = 0;
+        while next < all.len() {
+            let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", all[next])).unwrap_or_default();
+            all.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            next += 1;
+        }
+        all
+    }
+
     /// A file of the machine's own folder on this computer.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -216,17 +256,15 @@ impl Machine {
     }
 }
 
+fn is_server(pid: &u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    ["sshd", "dropbear"].contains(&name.trim())
+}
+
 impl Drop for Machine {
     fn drop(&mut self) {
         // The servers of its connections are its children's children: they are told first.
-        let mut all = vec![self.child.id()];
-        let mut next = 0;
-        while next < all.len() {
-            let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", all[next])).unwrap_or_default();
-            all.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-            next += 1;
-        }
-        for pid in all.iter().rev() {
+        for pid in self.processes().iter().rev() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
         let _ = self.child.wait();

@@ -250,7 +250,7 @@ impl Session {
                 }
                 continue;
             };
-            let mut bytes = Bytes::copy_from_slice(&data);
+            let mut bytes = data;
             if let Some(mut first) = line.take() {
                 first.extend_from_slice(&bytes);
                 let Some(end) = first.iter().take(LINE).position(|byte| *byte == b'\n') else {
