@@ -158,7 +158,7 @@ impl Accounts {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_machine_asks_is_answered_in_the_window() {
     let desk = Desk::new();
-    let server = Server::start(desk.computer.path());
+    let mut server = Server::start(desk.computer.path());
     let locked = server.folder.join("me");
     let lock = Command::new("ssh-keygen").args(["-q", "-p", "-N", "open sesame", "-f"]).arg(&locked).status();
     assert!(lock.expect("ssh-keygen").success());
@@ -186,6 +186,20 @@ async fn what_a_machine_asks_is_answered_in_the_window() {
     window.click("//nav[@aria-label='Settings']//button[contains(., 'Machines')]").await;
     window.click("//button[starts-with(@aria-label, 'Check machine')]").await;
     window.element("//*[contains(text(), 'This machine can be a sandbox')]").await;
+
+    // Another machine answers there, or the same one was set up anew: it is refused, and what that means is said.
+    server.down();
+    for name in ["host", "host.pub"] {
+        std::fs::remove_file(server.folder.join(name)).expect("it was there");
+    }
+    let host = server.folder.join("host");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&host).status();
+    assert!(made.expect("ssh-keygen").success());
+    server.again();
+    until("sshd listens", || std::net::TcpStream::connect(("127.0.0.1", server.port)).is_ok());
+    window.click("//button[starts-with(@aria-label, 'Check machine')]").await;
+    window.element("//*[contains(text(), 'cannot be a sandbox')][contains(., 'key')]").await;
+    look(&desk, &window, "machine-changed-key").await;
 
     if !nix::unistd::Uid::effective().is_root() {
         eprintln!("skipped: accounts with passwords are only root's to make");

@@ -43,10 +43,14 @@ pub async fn check(target: &SshTarget) -> CheckReport {
 
 /// One step of a connection. A way in that was tried before another one let us in is no fault.
 fn connected(step: Step) -> Check {
+    let mut label = step.label;
+    if let Some(first) = label.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
     Check {
         optional: step.id.contains("auth"),
         id: step.id,
-        label: step.label,
+        label,
         ok: step.ok,
         detail: step.detail,
         hint: step.hint,
