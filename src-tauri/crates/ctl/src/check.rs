@@ -29,13 +29,10 @@ pub async fn run(
     // Nobody is asked: what needs an answer fails and says so.
     let options = Resolve { identity, own_known_hosts, known_hosts, ..Resolve::default() };
     let resolved = resolve(&address, options).await.map_err(|error| wrong(&error))?;
-    let report = check(&resolved.target).await;
+    let report = check(&resolved.target, &resolved.notes).await;
     if as_json {
         print(&json!({ "ok": report.ok, "checks": report.checks, "round_trip_ms": report.round_trip_ms }).to_string())?;
     } else {
-        for note in &resolved.notes {
-            print(&format!("note    {note}"))?;
-        }
         print(report.text.trim_end())?;
     }
     if report.ok { Ok(()) } else { Err(Failure::NoSandbox) }

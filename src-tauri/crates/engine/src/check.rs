@@ -22,10 +22,15 @@ const ROUNDS: usize = 7;
 /// A home with less room than this will not do for long, in bytes.
 const ROOM: u64 = 256 * 1024 * 1024;
 
-/// Tries it all. The connections made for it are closed at the end.
-pub async fn check(target: &SshTarget) -> CheckReport {
+/// Tries it all. The connections made for it are closed at the end. `notes` are what of an SSH configuration is not
+/// understood or not followed: that is no fault of the machine, and is said first.
+pub async fn check(target: &SshTarget, notes: &[String]) -> CheckReport {
     let (steps, reached) = berth_ssh::diagnose(target).await;
-    let mut report = Report { checks: steps.into_iter().map(connected).collect(), round_trip_ms: None };
+    let mut report = Report { checks: Vec::new(), round_trip_ms: None };
+    if !notes.is_empty() {
+        report.add("config", "SSH configuration", true, Duration::ZERO, Found::good(notes.join("; ")));
+    }
+    report.checks.extend(steps.into_iter().map(connected));
     match reached {
         Err(error) => {
             if report.checks.iter().all(|check| check.ok) {

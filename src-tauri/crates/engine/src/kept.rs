@@ -210,7 +210,13 @@ impl Way<'_> {
                 }
                 Err(error) if error.code == ErrorCode::Cancelled => return Err(self.give_up(id)),
                 // The machine answers nonsense, or not at all: it is asked again when it is back.
-                Err(_) => self.pause(FOLLOW).await.map_err(|_| self.give_up(id))?,
+                Err(_) => {
+                    let welcome = self.cancel.run_until_cancelled(self.session.welcome()).await;
+                    if welcome.is_none() {
+                        return Err(self.give_up(id));
+                    }
+                    self.pause(FOLLOW).await.map_err(|_| self.give_up(id))?;
+                }
             }
         }
     }
@@ -223,6 +229,7 @@ impl Way<'_> {
             let until = Instant::now() + Duration::from_secs(3_600);
             while session.run(&script.text, RunOptions::default()).await.is_err() && Instant::now() < until {
                 sleep(CALM).await;
+                let _ = timeout_at(until, session.welcome()).await;
             }
         });
         ssh_error(SshError::Cancelled {})

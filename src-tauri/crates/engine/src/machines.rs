@@ -64,8 +64,8 @@ pub async fn hosts(_: &Engine) -> Result<ConfigHosts, RpcError> {
 /// Connects to a machine step by step and tries what a sandbox needs.
 pub async fn check(engine: &Engine, machine: &MachineRef) -> Result<CheckReport, RpcError> {
     let machine = find(engine, machine)?;
-    let reached = engine.0.world.own_machine(machine).reach().await?;
-    Ok(check::check(&reached.target).await)
+    let resolved = engine.0.world.own_machine(machine).resolve().await?;
+    Ok(check::check(&resolved.target, &resolved.notes).await)
 }
 
 /// The same for a channel's sandbox, wherever it is. One that sleeps is not woken up for it.
@@ -75,7 +75,7 @@ pub async fn check_channel(engine: &Engine, channel: &ChannelRef) -> Result<Chec
         return check(engine, &MachineRef(machine.0)).await;
     }
     match handle.live_now() {
-        Some(live) => Ok(check::check(&live.target).await),
+        Some(live) => Ok(check::check(&live.target, &[]).await),
         None => {
             Err(RpcError::new(ErrorCode::NotRunning, "The sandbox does not run, so there is nothing to connect to.")
                 .hint("Wake it up, then try again."))

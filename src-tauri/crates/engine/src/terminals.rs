@@ -25,6 +25,10 @@ const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with
 pub(crate) const FIND_KEEPER: &str =
     "for p in tmux screen dtach; do command -v $p >/dev/null 2>&1 && echo $p && exit 0; done; exit 1";
 
+/// Where the system has no folder for screen's sockets, only root could make one.
+const SCREENS: &str =
+    "mkdir -p -m 700 \"$HOME/.berth\" \"$HOME/.berth/screens\"; export SCREENDIR=\"$HOME/.berth/screens\"";
+
 /// What keeps a terminal while nobody is connected to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeper {
@@ -56,7 +60,9 @@ impl Keeper {
                  set -g prefix None \\; unbind -a \\; set -g escape-time 0 \\; \
                  set -ga terminal-overrides ,xterm*:smcup@:rmcup@:RGB"
             ),
-            Self::Screen => format!("exec screen -c /dev/null -e '^@^@' -D -RR -S {name} sh -c {shell}"),
+            Self::Screen => {
+                format!("{SCREENS}; exec screen -c /dev/null -e '^@^@' -D -RR -S {name} sh -c {shell}")
+            }
             Self::Dtach => format!(
                 "mkdir -p -m 700 \"$HOME/.berth\" && exec dtach -A \"$HOME/.berth/{name}\" -E -z -r winch \
                  sh -c 'echo $$ >\"$HOME/.berth/{name}.pid\"; '{shell}"
@@ -72,7 +78,7 @@ impl Keeper {
                  while read -r s; do tmux -L berth kill-session -t \"=$s\"; done"
             ),
             Self::Screen => format!(
-                "screen -ls 2>/dev/null | sed -n 's/^[[:space:]]*\\([0-9]*\\.{name}[^[:space:]]*\\).*/\\1/p' | \
+                "{SCREENS}; screen -ls 2>/dev/null | sed -n 's/^[[:space:]]*\\([0-9]*\\.{name}[^[:space:]]*\\).*/\\1/p' | \
                  while read -r s; do screen -S \"$s\" -X quit; done"
             ),
             Self::Dtach => format!(
@@ -197,8 +203,12 @@ async fn back(way: &mut Way, host: &mut TerminalHost) -> Option<Pty> {
         if let Ok(pty) = way.open().await {
             return Some(pty);
         }
+        let again = async {
+            way.session.welcome().await;
+            sleep(AGAIN).await;
+        };
         tokio::select! {
-            () = sleep(AGAIN) => {}
+            () = again => {}
             input = host.input.recv() => match input {
                 Some(TerminalInput::Resize { cols, rows }) => way.size = (cols, rows),
                 Some(TerminalInput::Write(_)) => {}

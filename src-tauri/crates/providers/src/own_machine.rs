@@ -1,7 +1,7 @@
 //! A machine of the person's own. It is there already and stays: there is nothing to make, to end or to take away.
 
 use berth_model::ChannelId;
-use berth_ssh::{Address, Resolve, resolve};
+use berth_ssh::{Address, Resolve, Resolved, resolve};
 use futures::future::BoxFuture;
 
 use crate::{Found, Provider, ProviderError, SandboxSpec, Started};
@@ -19,11 +19,15 @@ impl OwnMachine {
         Self { address, options }
     }
 
-    /// How it is reached. Nothing is asked of it yet.
-    pub async fn reach(&self) -> Result<Started, ProviderError> {
+    /// What its address means, with what of the person's configuration is not followed. Nothing is asked of it yet.
+    pub async fn resolve(&self) -> Result<Resolved, ProviderError> {
         let address: Address =
             self.address.parse().map_err(|source| ProviderError::Address { address: self.address.clone(), source })?;
-        let resolved = resolve(&address, self.options.clone()).await.map_err(ProviderError::Reach)?;
+        resolve(&address, self.options.clone()).await.map_err(ProviderError::Reach)
+    }
+
+    async fn reach(&self) -> Result<Started, ProviderError> {
+        let resolved = self.resolve().await?;
         for note in &resolved.notes {
             tracing::info!(machine = self.address, note, "the SSH configuration");
         }

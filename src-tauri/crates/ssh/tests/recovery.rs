@@ -76,7 +76,8 @@ async fn what_runs_over_a_dead_connection_ends_and_the_next_goes_on() {
     let (sshd, port) = (Sshd::start(), echo().await);
     let way = Way::to(sshd.port, Duration::ZERO).await;
     let session = Session::new(way.target(&sshd.target), SessionOptions::default());
-    let patience = Duration::from_secs(30);
+    // Three signs of life, ten seconds apart.
+    let patience = Duration::from_secs(90);
     let mut stream = session.forward_tcp("127.0.0.1", port).await.unwrap();
     assert!(echoes(&mut stream).await.unwrap());
     let mut terminal = session.pty(PtyRequest { command: Some("cat".into()), ..PtyRequest::default() }).await.unwrap();

@@ -48,12 +48,9 @@ async fn looks(live: Arc<Live>, notes: Notes) {
     let mut last = Vec::new();
     let mut since: HashMap<u16, Instant> = HashMap::new();
     let mut pause = EAGER;
-    let mut state = live.session.state();
     loop {
-        // To look is no reason to connect: a machine that a person did not want to answer is left alone.
-        if state.wait_for(|state| *state == SessionState::Connected).await.is_err() {
-            return;
-        }
+        // A machine that a person did not want to answer is left alone.
+        live.session.welcome().await;
         if let Ok(seen) = call(&live.session, &ListAll).await
             && seen != jobs
         {

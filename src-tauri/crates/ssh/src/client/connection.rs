@@ -27,6 +27,10 @@ use crate::read_ahead::ReadAhead;
 
 /// How long making a connection may take, from one machine to the next.
 const CONNECT: Duration = Duration::from_secs(15);
+/// A connection is asked for a sign of life so often; that so many are not answered means that it is dead. This also
+/// holds those beside the first, and the only one to a machine that lets in by a one-time code.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVES: usize = 3;
 /// How many jump hosts there may be.
 const HOPS: usize = 8;
 
@@ -123,6 +127,9 @@ impl Connection {
             window_size: 16 * 1024 * 1024,
             maximum_packet_size: 65_535,
             nodelay: true,
+            // Not on this computer, where a sandbox that stands still comes back as it was.
+            keepalive_interval: (!matches!(target.endpoint, Endpoint::Unix(_))).then_some(KEEPALIVE),
+            keepalive_max: KEEPALIVES,
             preferred: Preferred { cipher: Cow::Borrowed(ciphers()), ..check.preferred() },
             ..client::Config::default()
         });

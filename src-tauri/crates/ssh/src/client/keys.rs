@@ -132,7 +132,10 @@ impl KeyFile {
     pub(crate) fn unlocked(&self, kept: &Kept) -> Option<Arc<PrivateKey>> {
         match &self.private {
             Some(Private::Plain(key)) => Some(key.clone()),
-            Some(Private::Encrypted(_)) => kept.key(&self.path),
+            // The file may have been replaced since.
+            Some(Private::Encrypted(_)) => kept.key(&self.path).filter(|key| {
+                self.public.as_ref().is_none_or(|public| public.key_data() == key.public_key().key_data())
+            }),
             None => None,
         }
     }

@@ -130,21 +130,6 @@ impl Line {
         }
     }
 
-    /// Returns when something is wanted of it, and it was asked every `beat`, and said nothing at all for `patience`.
-    pub(crate) async fn silent(&self, beat: Duration, patience: Duration) {
-        loop {
-            tokio::time::sleep(beat).await;
-            if self.channels() == 0 {
-                continue;
-            }
-            let heard = self.connection.heard();
-            let answered = tokio::time::timeout(patience, self.connection.ping()).await.is_ok();
-            if !answered && self.connection.heard() == heard {
-                return;
-            }
-        }
-    }
-
     /// Returns a moment after it is over: what had come by then has been heard.
     pub(crate) async fn ended(&self) {
         self.connection.closed().await;

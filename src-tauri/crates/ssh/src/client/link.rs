@@ -28,9 +28,6 @@ const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_millis(1_500);
 /// What takes longer than this to connect to may never have heard of us.
 const SLOW: Duration = Duration::from_secs(4);
-/// Where nobody can log in beside the first connection, or for one that is not the first, silence means so much later
-/// that it is dead.
-const DEAD: Duration = Duration::from_secs(10);
 /// Between tries, however much somebody wants one.
 const LEAST: Duration = Duration::from_millis(100);
 
@@ -182,7 +179,7 @@ impl Link {
     }
 
     /// While a connection stands. Returns the next one where that was there before this one was seen to be over.
-    async fn stand(&self, connection: Connection) -> Option<Connection> {
+    async fn stand(self: &Arc<Self>, connection: Connection) -> Option<Connection> {
         let line = self.pool.add(Lane::Actions, connection, self.channels, true);
         self.state.send_replace(SessionState::Connected);
         self.standing.send_modify(|standing| {
@@ -198,10 +195,6 @@ impl Link {
         let next = tokio::select! {
             () = line.connection.closed() => None,
             () = tidy => None,
-            () = self.silent_for_good(&line) => {
-                line.connection.cut();
-                None
-            }
             next = self.replacement(&line.connection) => Some(next),
         };
         self.standing.send_modify(|standing| standing.line = None);
@@ -214,13 +207,13 @@ impl Link {
 
     /// Another connection, in place of one that is silent although something is wanted of it. TCP waits longer and longer
     /// before it tries again: a network that was gone for ten seconds would be noticed ten seconds after it is back.
-    async fn replacement(&self, connection: &Connection) -> Connection {
+    async fn replacement(self: &Arc<Self>, connection: &Connection) -> Connection {
         if matches!(self.target.endpoint, Endpoint::Unix(_)) {
             return std::future::pending().await;
         }
         loop {
             sleep(BEAT).await;
-            if !self.pool.is_busy() || self.alone.load(Relaxed) {
+            if !self.pool.is_busy() {
                 continue;
             }
             let heard = connection.heard();
@@ -230,7 +223,9 @@ impl Link {
             }
             let reason = "the machine does not answer".to_owned();
             self.state.send_replace(SessionState::Reconnecting { attempt: 0, reason });
-            let mut race = Race::new(self.target.clone(), Duration::ZERO, || true);
+            // Where each login needs the person nobody can win: TCP or a connection's own keepalive have the last word.
+            let link = self.clone();
+            let mut race = Race::new(self.target.clone(), Duration::ZERO, move || !link.alone.load(Relaxed));
             loop {
                 tokio::select! {
                     biased;
@@ -247,37 +242,16 @@ impl Link {
         }
     }
 
-    /// Returns when a connection that cannot be replaced beforehand is as good as dead: the next one needs the person.
-    async fn silent_for_good(&self, line: &Line) {
-        loop {
-            line.silent(BEAT, DEAD).await;
-            if self.alone.load(Relaxed) {
-                let reason = "the machine does not answer".to_owned();
-                self.state.send_replace(SessionState::Reconnecting { attempt: 0, reason });
-                return;
-            }
-        }
-    }
-
-    /// Another connection beside the first one. One that dies alone takes only what runs over it along.
-    pub(crate) fn add(&self, lane: Lane, connection: Connection, most: usize) {
-        let line = self.pool.add(lane, connection, most, false);
-        if matches!(self.target.endpoint, Endpoint::Unix(_)) {
-            return;
-        }
-        tokio::spawn(async move {
-            tokio::select! {
-                () = line.connection.closed() => {}
-                () = line.silent(BEAT, DEAD) => line.connection.cut(),
-            }
-        });
-    }
-
     /// Lets go of all connections; returns what there were.
     pub(crate) fn end(&self) -> Vec<Arc<Line>> {
         self.closing.cancel();
         self.standing.send_modify(|standing| standing.line = None);
         self.pool.clear()
+    }
+
+    /// Whether the last try ended in what somebody has to change first.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.standing.borrow().failure.as_ref().is_some_and(SshError::is_final)
     }
 
     /// Returns once a connection stands, or when a try that ended after this was called has failed.

@@ -125,6 +125,16 @@ impl Session {
         self.0.inner.link.state.subscribe()
     }
 
+    /// Returns once there is use in trying by oneself: at once, or where the machine or the person has refused, when
+    /// somebody else's try has connected. Who tries again nevertheless has a person asked again.
+    pub async fn welcome(&self) {
+        if self.0.inner.link.is_refused() {
+            let mut state = self.state();
+            // The sender lives as long as this does.
+            let _ = state.wait_for(|state| *state == SessionState::Connected).await;
+        }
+    }
+
     /// Runs a script with `sh` in the login environment, and waits for it.
     pub async fn run(&self, script: &[u8], options: RunOptions) -> Result<RunOutput, SshError> {
         let inner = &self.0.inner;
@@ -266,7 +276,7 @@ impl Inner {
         }
         match Connection::open(&self.link.target, &Attempt::silent()).await {
             Ok(connection) => {
-                self.link.add(lane, connection, lane.most(self.options.max_workers.max(1)));
+                self.link.pool.add(lane, connection, lane.most(self.options.max_workers.max(1)), false);
                 true
             }
             Err(error) => {

@@ -21,6 +21,7 @@ use super::sum::cksum;
 use super::walk::Item;
 use crate::client::error::SshError;
 use crate::client::frame;
+use crate::client::run::RunOptions;
 use crate::client::session::Session;
 use crate::client::transfer::Ended;
 
@@ -71,13 +72,17 @@ impl Session {
         tell: impl Fn(),
     ) -> Result<(), SshError> {
         let (size, before) = (item.size(), done.load(Ordering::Relaxed));
-        let count = if self.is_far().await? { PARTS } else { 1 };
         let to = [hidden, b"/", super::pack::TREE.as_bytes(), b"/", &item.name].concat();
         let name = part(&options.id, &item.name);
-        let kept = |at: u64| {
-            let suffix = if count == 1 { String::new() } else { format!("-{at}") };
-            [hidden, b"/", name.as_bytes(), suffix.as_bytes()].concat()
+        let named = |suffix: &str| [hidden, b"/", name.as_bytes(), suffix.as_bytes()].concat();
+        // What an earlier try brought is gone on with as it was brought, also where the way has become another one.
+        let begun = options.resume && self.is_there(&named("-0")).await?;
+        let count = if begun || !(options.resume && self.is_there(&named("")).await?) && self.is_far().await? {
+            PARTS
+        } else {
+            1
         };
+        let kept = |at: u64| if count == 1 { named("") } else { named(&format!("-{at}")) };
         let set = |variables: &[(&[u8], &[u8])]| {
             let mut script = Vec::new();
             for (name, value) in variables {
@@ -111,16 +116,27 @@ impl Session {
         futures::future::try_join_all(parts).await?;
         if count > 1 {
             let mut script = b"LC_ALL=C; export LC_ALL\nfail() { echo \"$1\" >&2; exit 1; }\n".to_vec();
-            script.extend_from_slice(&set(&[(b"t=", &to), (b"m=", &kept(0))]));
-            for at in 1..count {
+            // Under a name of its own: were this cut, the parts would still be what they are.
+            script.extend_from_slice(&set(&[(b"t=", &to), (b"m=", &named(&format!("-{}", frame::nonce())))]));
+            script.extend_from_slice(b"set --\n");
+            for at in 0..count {
                 script.extend_from_slice(&set(&[(b"p=", &kept(at))]));
-                script.extend_from_slice(b"cat -- \"$p\" >>\"$m\" && rm -f -- \"$p\" || exit 1\n");
+                script.extend_from_slice(b"set -- \"$@\" \"$p\"\n");
             }
+            script.extend_from_slice(b"trap 'rm -f -- \"$m\"' 0; cat -- \"$@\" >\"$m\" || exit 1\n");
             script.extend_from_slice(whole.as_bytes());
+            script.extend_from_slice(b"[ -e \"$m\" ] || rm -f -- \"$@\"\n");
             self.must(&script).await?;
         }
         done.store(before + size, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn is_there(&self, path: &[u8]) -> Result<bool, SshError> {
+        let mut script = b"[ -f ".to_vec();
+        frame::quote(path, &mut script);
+        script.extend_from_slice(b" ]");
+        Ok(self.run(&script, RunOptions { tidy: true, ..RunOptions::default() }).await?.exit_code == 0)
     }
 
     /// Whether what is under way fills a channel's window.
