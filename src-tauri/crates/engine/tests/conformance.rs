@@ -220,6 +220,9 @@ async fn jobs_of(session: &Session) -> Result<(), String> {
 }
 
 async fn terminal(session: &Session) -> Result<(), String> {
+    if !machines::has_terminals() {
+        return Ok(());
+    }
     let request = PtyRequest {
         cols: 100,
         rows: 30,

@@ -59,6 +59,17 @@ pub fn is_root() -> bool {
     output("id", &["-u"]) == "0"
 }
 
+/// Whether an SSH server of this user's can open terminals. One that is not root's cannot give them to the group of
+/// terminals, which the system does by itself where it was set up so, as on most desktops.
+pub fn has_terminals() -> bool {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let able = is_root() || mounts.lines().any(|line| line.starts_with("devpts ") && line.contains("gid="));
+    if !able {
+        eprintln!("no terminals: /dev/pts has no group here, and only root could give it one");
+    }
+    able
+}
+
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
