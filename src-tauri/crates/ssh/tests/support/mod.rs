@@ -71,7 +71,7 @@ impl Sshd {
     /// Ends the server, and its connections.
     pub fn down(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let connections = children(child.id());
+        let connections = servers(child.id());
         let _ = child.kill();
         let _ = child.wait();
         kill(&connections);
@@ -79,13 +79,13 @@ impl Sshd {
 
     /// Breaks the connections; the server stays.
     pub fn cut(&self) {
-        kill(&self.connections());
+        kill(&servers(self.child.as_ref().unwrap().id()));
     }
 
     /// Breaks the connections when it is called, from wherever that is.
     pub fn cutter(&self) -> impl Fn() + Send + Sync + 'static {
         let server = self.child.as_ref().unwrap().id();
-        move || kill(&children(server))
+        move || kill(&servers(server))
     }
 
     /// The processes that serve a connection each.
@@ -125,6 +125,15 @@ fn children(parent: u32) -> Vec<u32> {
         .filter(|process| stat(process).is_some_and(|fields| fields[1] == parent.to_string()))
         .filter_map(|process| process.file_name()?.to_str()?.parse().ok())
         .collect()
+}
+
+/// All that serve the connections of a server: each may have one more that works for it, and holds the socket too.
+fn servers(server: u32) -> Vec<u32> {
+    let is_sshd =
+        |process: &u32| fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.starts_with("sshd"));
+    let connections = children(server);
+    let workers: Vec<_> = connections.iter().flat_map(|process| children(*process)).filter(is_sshd).collect();
+    connections.into_iter().chain(workers).collect()
 }
 
 /// Whether a process runs.
