@@ -25,6 +25,9 @@ use super::worker::Worker;
 /// Work waits so long for a channel of a busy connection before another connection is opened for it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// One beside a connection that stands takes no longer than this, or something on its way was lost.
+const BESIDE: Duration = Duration::from_secs(6);
+
 /// So often a stream is tried again where the connection under it ended.
 const STREAM_TRIES: u32 = 2;
 
@@ -274,7 +277,9 @@ impl Inner {
         if enough || self.link.closing.is_cancelled() {
             return false;
         }
-        match Connection::open(&self.link.target, &Attempt::silent()).await {
+        let attempt = Attempt::silent();
+        let opened = tokio::time::timeout(BESIDE, Connection::open(&self.link.target, &attempt)).await;
+        match opened.unwrap_or_else(|_| Err(SshError::NotConnected { reason: "no answer".to_owned() })) {
             Ok(connection) => {
                 self.link.pool.add(lane, connection, lane.most(self.options.max_workers.max(1)), false);
                 true
