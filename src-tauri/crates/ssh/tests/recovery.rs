@@ -76,8 +76,8 @@ async fn what_runs_over_a_dead_connection_ends_and_the_next_goes_on() {
     let (sshd, port) = (Sshd::start(), echo().await);
     let way = Way::to(sshd.port, Duration::ZERO).await;
     let session = Session::new(way.target(&sshd.target), SessionOptions::default());
-    // Three signs of life, ten seconds apart.
-    let patience = Duration::from_secs(90);
+    // Of russh's own signs of life three have to fail, ten seconds apart: nobody waits for those.
+    let patience = Duration::from_secs(25);
     let mut stream = session.forward_tcp("127.0.0.1", port).await.unwrap();
     assert!(echoes(&mut stream).await.unwrap());
     let mut terminal = session.pty(PtyRequest { command: Some("cat".into()), ..PtyRequest::default() }).await.unwrap();
@@ -140,4 +140,23 @@ async fn a_session_that_is_dropped_leaves_no_connection() {
     drop(session);
     tokio::time::sleep(Duration::from_millis(100)).await;
     until("the connection is closed", || sshd.connections().is_empty());
+}
+
+/// russh stops reading a connection while nobody takes what came by it: that is no silence of the machine's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_nobody_reads_for_a_while_is_not_taken_for_dead() {
+    const SIZE: usize = 64 * 1024 * 1024;
+    let sshd = Sshd::start();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(&vec![7; SIZE]).await.unwrap();
+    });
+    let session = sshd.session();
+    let mut stream = session.forward_tcp("127.0.0.1", port).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.unwrap();
+    assert!(heard.len() == SIZE && heard.iter().all(|byte| *byte == 7), "{} of {SIZE}", heard.len());
 }

@@ -27,8 +27,8 @@ use crate::read_ahead::ReadAhead;
 
 /// How long making a connection may take, from one machine to the next.
 const CONNECT: Duration = Duration::from_secs(15);
-/// A connection is asked for a sign of life so often; that so many are not answered means that it is dead. This also
-/// holds those beside the first, and the only one to a machine that lets in by a one-time code.
+/// A connection is asked for a sign of life so often; that so many are not answered means that it is dead, where nothing
+/// else has shown that before: on one that nobody uses, and on the only one to a machine that lets in by a one-time code.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVES: usize = 3;
 /// How many jump hosts there may be.
@@ -220,6 +220,11 @@ impl Connection {
     /// How many bytes have come by it.
     pub(crate) fn heard(&self) -> u64 {
         self.heard.count()
+    }
+
+    /// Whether more is waited for, and not only what came is not read on.
+    pub(crate) fn waits(&self) -> bool {
+        self.heard.waits()
     }
 
     /// Ends it without a word: nobody is there to hear one.

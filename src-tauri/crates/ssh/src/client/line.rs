@@ -65,12 +65,14 @@ struct Use {
     /// Lower than `most` while the machine says so.
     limit: usize,
     since: Instant,
+    heard: u64,
+    silent: u32,
 }
 
 impl Line {
     /// A connection of which `most` channels may be used at once; `freed` is told when one is given back.
     pub(crate) fn new(lane: Lane, connection: Connection, most: usize, first: bool, freed: Arc<Notify>) -> Arc<Self> {
-        let now = Use { channels: 0, limit: most, since: Instant::now() };
+        let now = Use { channels: 0, limit: most, since: Instant::now(), heard: 0, silent: 0 };
         Arc::new(Self { lane, connection, first, most, freed, state: Mutex::new(now) })
     }
 
@@ -112,6 +114,16 @@ impl Line {
         *tries += 1;
         tokio::time::sleep(REFUSED).await;
         *tries < TRIES
+    }
+
+    /// For how many beats, of which this is one, nothing came although it is waited for. Beats and no time: a computer that
+    /// slept has heard nothing either.
+    pub(crate) fn beat(&self) -> u32 {
+        let mut now = self.now();
+        let heard = self.connection.heard();
+        let silent = heard == now.heard && (now.channels > 0 || self.first) && self.connection.waits();
+        (now.heard, now.silent) = (heard, if silent { now.silent + 1 } else { 0 });
+        now.silent
     }
 
     /// Asks for as much as at first, and says whether it is of use: not when nobody used it for so long.

@@ -26,6 +26,10 @@ const REFUSED: Duration = Duration::from_secs(5);
 /// long.
 const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_millis(1_500);
+/// One beside the first is asked after so many silent beats, and again after as many more; it is dead after so many, if the
+/// first one answers. A slow way up takes seconds from one word of the machine to the next.
+const ASKED: u32 = 3;
+const DEAD: u32 = 10;
 /// What takes longer than this to connect to may never have heard of us.
 const SLOW: Duration = Duration::from_secs(4);
 /// Between tries, however much somebody wants one.
@@ -195,6 +199,7 @@ impl Link {
         let next = tokio::select! {
             () = line.connection.closed() => None,
             () = tidy => None,
+            () = self.cut_the_dead(&line) => None,
             next = self.replacement(&line.connection) => Some(next),
         };
         self.standing.send_modify(|standing| standing.line = None);
@@ -203,6 +208,28 @@ impl Link {
             self.pool.clear().iter().for_each(|line| line.connection.cut());
         }
         next
+    }
+
+    /// Ends those beside the first that are silent although the first is answered: whoever waits for them begins anew,
+    /// on another.
+    async fn cut_the_dead(&self, first: &Arc<Line>) {
+        if matches!(self.target.endpoint, Endpoint::Unix(_)) {
+            return std::future::pending().await;
+        }
+        loop {
+            sleep(BEAT).await;
+            let is_well = first.beat() < ASKED;
+            for line in self.pool.all().into_iter().filter(|line| !Arc::ptr_eq(line, first)) {
+                match line.beat() {
+                    0 => {}
+                    DEAD.. if is_well => line.connection.cut(),
+                    silent if silent % ASKED == 0 => {
+                        tokio::spawn(async move { timeout(SILENCE, line.connection.ping()).await });
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Another connection, in place of one that is silent although something is wanted of it. TCP waits longer and longer

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -19,6 +19,8 @@ const KEPT: usize = 512;
 pub(crate) struct Heard {
     first: Arc<Mutex<Vec<u8>>>,
     bytes: Arc<AtomicU64>,
+    /// Whether whoever reads has read all there was.
+    waits: Arc<AtomicBool>,
     cut: CancellationToken,
 }
 
@@ -60,6 +62,12 @@ impl Heard {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether more is waited for. Where what came is not read on, as when a browser stops taking a page, more may have
+    /// come unheard.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
+    }
+
     /// Ends the stream at once, also where its writes wait for ever.
     pub(crate) fn cut(&self) {
         self.cut.cancel();
@@ -76,15 +84,16 @@ impl Heard {
 /// A stream of which the beginning is heard, all is counted, and which can be cut from outside.
 pub(crate) struct Tap<S> {
     stream: S,
-    heard: Option<Heard>,
-    bytes: Arc<AtomicU64>,
+    heard: Heard,
+    /// Whether that is still the beginning.
+    first: bool,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl<S> Tap<S> {
     pub(crate) fn new(stream: S, heard: Heard) -> Self {
-        let (bytes, cut) = (heard.bytes.clone(), Box::pin(heard.cut.clone().cancelled_owned()));
-        Self { stream, heard: Some(heard), bytes, cut }
+        let cut = Box::pin(heard.cut.clone().cancelled_owned());
+        Self { stream, first: true, heard, cut }
     }
 
     /// Whoever waits for the stream is woken when it is cut.
@@ -102,10 +111,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         this.poll_cut(cx)?;
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
-        this.bytes.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
-        if this.heard.as_ref().is_some_and(|heard| !heard.hear(&buf.filled()[before..])) {
-            this.heard = None;
-        }
+        let heard = &this.heard;
+        heard.bytes.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        heard.waits.store(polled.is_pending(), Ordering::Relaxed);
+        this.first = this.first && heard.hear(&buf.filled()[before..]);
         polled
     }
 }
