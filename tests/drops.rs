@@ -7,8 +7,9 @@ mod support;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use berth_testbed::until;
 use serde_json::json;
-use support::{Desk, Group, until};
+use support::{Desk, Group};
 
 /// A window with a thing in it that can be dragged: the file that is its argument, as a file manager gives it.
 const SOURCE: &str = r#"

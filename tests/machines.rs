@@ -5,82 +5,12 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
+use berth_testbed::{Sshd, free_port, has, has_terminals, is_root, until, user};
 use serde_json::json;
-use support::{Desk, Group, Window, free_port, until};
-
-/// OpenSSH's own server, with a key that lets us in and a home of its own.
-struct Server {
-    child: Child,
-    folder: PathBuf,
-    port: u16,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Self {
-        let folder = folder.join("machine");
-        std::fs::create_dir_all(folder.join("home")).expect("a home");
-        let key = |name: &str| {
-            let mut made = Command::new("ssh-keygen");
-            made.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.join(name));
-            assert!(made.status().expect("ssh-keygen").success());
-        };
-        key("host");
-        key("me");
-        let text = folder.display();
-        let port = free_port();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {text}/host\nAuthorizedKeysFile {text}/me.pub\n\
-             StrictModes no\nPidFile none\nUsePAM no\nSetEnv HOME={text}/home\nLogLevel ERROR\n"
-        );
-        std::fs::write(folder.join("config"), config).expect("a config");
-        std::fs::set_permissions(folder.join("me"), PermissionsExt::from_mode(0o600)).expect("closed");
-        // A server that runs as root wants this folder; an ordinary user's does not.
-        let _ = std::fs::create_dir_all("/run/sshd");
-        let child = Self::up(&folder);
-        let server = Self { child, folder, port };
-        until("sshd listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        server
-    }
-
-    fn up(folder: &Path) -> Child {
-        let mut command = Command::new("/usr/sbin/sshd");
-        command.args(["-D", "-e", "-f"]).arg(folder.join("config")).stdin(Stdio::null());
-        command.spawn().expect("OpenSSH's server")
-    }
-
-    /// Ends the server and its connections, as a machine does that loses its network.
-    fn down(&mut self) {
-        let mut all = vec![self.child.id()];
-        let mut next = 0;
-        while next < all.len() {
-            let path = format!("/proc/{0}/task/{0}/children", all[next]);
-            // Only what serves a connection: what people run on the machine goes on.
-            let is_sshd = |pid: &u32| {
-                std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("sshd"))
-            };
-            let children = std::fs::read_to_string(path).unwrap_or_default();
-            all.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()).filter(is_sshd));
-            next += 1;
-        }
-        for pid in all {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-        }
-        let _ = self.child.wait();
-    }
-
-    fn again(&mut self) {
-        self.child = Self::up(&self.folder);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.down();
-    }
-}
+use support::{Desk, Group, Window};
 
 /// OpenSSH's own server with accounts of its own, in a mount namespace of its own: one lets in by a password, the other by
 /// a password and a one-time code. Only root can make one.
@@ -158,8 +88,8 @@ impl Accounts {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_machine_asks_is_answered_in_the_window() {
     let desk = Desk::new();
-    let mut server = Server::start(desk.computer.path());
-    let locked = server.folder.join("me");
+    let mut server = Sshd::start();
+    let locked = server.path("key");
     let lock = Command::new("ssh-keygen").args(["-q", "-p", "-N", "open sesame", "-f"]).arg(&locked).status();
     assert!(lock.expect("ssh-keygen").success());
     let window = desk.open().await;
@@ -167,9 +97,7 @@ async fn what_a_machine_asks_is_answered_in_the_window() {
     window.click("//button[contains(., 'Settings') or @aria-label='Settings']").await;
     window.click("//nav[@aria-label='Settings']//button[contains(., 'Machines')]").await;
 
-    let user = Command::new("id").arg("-un").output().expect("id").stdout;
-    let user = String::from_utf8_lossy(&user).trim().to_owned();
-    add(&window, &format!("{user}@127.0.0.1:{}", server.port), Some(&locked)).await;
+    add(&window, &format!("{}@127.0.0.1:{}", user(), server.port), Some(&locked)).await;
     asked(&window, "Passphrase for a private key").await;
     answer(&window, "Passphrase", "wrong", "Unlock").await;
     window.element("//*[@role='dialog' or @role='alertdialog'][contains(., 'does not open the key')]").await;
@@ -189,19 +117,13 @@ async fn what_a_machine_asks_is_answered_in_the_window() {
 
     // Another machine answers there, or the same one was set up anew: it is refused, and what that means is said.
     server.down();
-    for name in ["host", "host.pub"] {
-        std::fs::remove_file(server.folder.join(name)).expect("it was there");
-    }
-    let host = server.folder.join("host");
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&host).status();
-    assert!(made.expect("ssh-keygen").success());
-    server.again();
-    until("sshd listens", || std::net::TcpStream::connect(("127.0.0.1", server.port)).is_ok());
+    server.change_key();
+    server.up();
     window.click("//button[starts-with(@aria-label, 'Check machine')]").await;
     window.element("//*[contains(text(), 'cannot be a sandbox')][contains(., 'key')]").await;
     look(&desk, &window, "machine-changed-key").await;
 
-    if !nix::unistd::Uid::effective().is_root() {
+    if !is_root() {
         eprintln!("skipped: accounts with passwords are only root's to make");
         window.client.close().await.expect("closed");
         return;
@@ -275,18 +197,17 @@ async fn answer(window: &Window, label: &str, text: &str, button: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_of_ones_own() {
     let desk = Desk::new();
-    let mut server = Server::start(desk.computer.path());
+    let mut server = Sshd::start();
     let window = desk.open().await;
     window.size(1280, 800).await;
-    let user = Command::new("id").arg("-un").output().expect("id").stdout;
-    let address = format!("{}@127.0.0.1:{}", String::from_utf8_lossy(&user).trim(), server.port);
+    let address = format!("{}@127.0.0.1:{}", user(), server.port);
 
     let name = window.element("//input[@aria-label='Channel name']").await;
     name.clear().await.expect("empty");
     name.send_keys("on-the-box").await.expect("typed");
     window.click("//label[contains(., 'A machine I have')]").await;
     fill(&window, "Address", &address).await;
-    fill(&window, "Private key (optional)", &server.folder.join("me").display().to_string()).await;
+    fill(&window, "Private key (optional)", &server.path("key").display().to_string()).await;
     look(&desk, &window, "machine-add").await;
     window.click("//button[contains(., 'Add and check')]").await;
     // It was never seen before: a person is shown its fingerprint.
@@ -305,7 +226,7 @@ async fn a_machine_of_ones_own() {
     composer.click().await.expect("in the composer");
     composer.send_keys("/run echo made here > note.txt").await.expect("typed");
     composer.send_keys("\u{E007}").await.expect("sent");
-    let note = server.folder.join("home/berth/on-the-box/note.txt");
+    let note = server.path("home/berth/on-the-box/note.txt");
     until("the command has run on the machine", || {
         std::fs::read_to_string(&note).is_ok_and(|text| text == "made here\n")
     });
@@ -323,7 +244,7 @@ async fn a_machine_of_ones_own() {
         window.until("the terminal answers", &shows("seen-42")).await;
     }
     let computer = &desk.computer;
-    let marks = server.folder.join("marks");
+    let marks = server.path("marks");
     let command =
         format!("echo begun >>{}; for i in 1 2 3 4 5 6; do echo step $i; sleep 1; done; exit 5", marks.display());
     let ran = tokio::task::block_in_place(|| {
@@ -333,7 +254,7 @@ async fn a_machine_of_ones_own() {
             until("the command has begun", || marks.exists());
             server.down();
             std::thread::sleep(std::time::Duration::from_secs(2));
-            server.again();
+            server.up();
             run.join().expect("it ran")
         })
     });
@@ -384,7 +305,7 @@ async fn a_machine_of_ones_own() {
     window.element("//*[@role='dialog'][contains(., 'refused')]").await;
     look(&desk, &window, "machine-doctor").await;
     window.click("//button[contains(., 'Close') or @aria-label='Close']").await;
-    server.again();
+    server.up();
     window.click("//button[contains(., 'Settings')]").await;
     window.click("//nav[@aria-label='Settings']//button[contains(., 'Machines')]").await;
     window.click("//button[starts-with(@aria-label, 'Check machine')]").await;
@@ -398,22 +319,6 @@ async fn a_machine_of_ones_own() {
 async fn type_into_terminal(window: &Window, text: &str) {
     let terminal = window.element("//*[contains(@class, 'xterm-helper-textarea')]").await;
     terminal.send_keys(text).await.expect("typed");
-}
-
-/// Whether an SSH server of this user's can open terminals: one that is not root's cannot give them to their group, which
-/// the system does by itself where it was set up so.
-fn has_terminals() -> bool {
-    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
-    nix::unistd::Uid::effective().is_root()
-        || mounts.lines().any(|line| line.starts_with("devpts ") && line.contains("gid="))
-}
-
-fn has(program: &str) -> bool {
-    Command::new("sh")
-        .args(["-c", &format!("command -v {program}")])
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
 }
 
 async fn fill(window: &Window, label: &str, text: &str) {

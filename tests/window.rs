@@ -44,7 +44,7 @@ async fn first_five_minutes() {
     editor.send_keys(&(Key::Control + "\u{E010}")).await.expect("at the end");
     editor.send_keys("edited here").await.expect("typed");
     editor.send_keys(&(Key::Control + "s")).await.expect("saved");
-    support::until("the edit is saved", || {
+    berth_testbed::until("the edit is saved", || {
         let file = desk.computer.call("action.read", json!({ "channel": "harbour", "path": "a.txt" }));
         file["content"]["text"].as_str().is_some_and(|text| text.contains("edited here"))
     });

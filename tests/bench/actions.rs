@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use berth_ssh::{RunOptions, Session};
+use berth_testbed::{Way, round_trip};
 
-use crate::link::{delayed, round_trip};
 use crate::machine::{Machine, User, millis};
 use crate::table::{Table, Target, median};
 
@@ -17,8 +17,8 @@ pub async fn measure(table: &mut Table) {
         let target = Target::RatioAtMost(0.15);
         table.beside(&format!("one action, 0 ms away, {name}"), berth, "ssh, multiplexed", peer, "ms", target);
 
-        let far = delayed(machine.port, delay).await;
-        let (berth, peer) = one_action(&machine, far, 12).await;
+        let far = Way::to(machine.port, delay).await;
+        let (berth, peer) = one_action(&machine, far.port, 12).await;
         let round_trips = berth / round_trip(delay).await;
         let name = format!("one action, 50 ms away, {name}");
         table.beside(&name, berth, "ssh, multiplexed", peer, "ms", Target::None);

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use berth_testbed::processes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::machine::{free_port, millis};
+use crate::machine::millis;
 use crate::table::{Table, Target, median};
 
 /// Measures it all.
@@ -85,7 +86,6 @@ fn window(table: &mut Table) {
     let mut number = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(display.stdout.take().expect("its output")), &mut number)
         .expect("a display");
-    let _ = free_port();
     let mut times = Vec::new();
     let mut memory = Vec::new();
     for _ in 0..5 {
@@ -122,17 +122,10 @@ fn window(table: &mut Table) {
 
 /// The proportional memory of a process and all its descendants, in MB.
 fn tree_memory(root: u32) -> f64 {
-    let mut pids = vec![root];
-    let mut kilobytes = 0.0;
-    while let Some(pid) = pids.pop() {
-        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-        kilobytes += pss.and_then(|pss| pss.trim().trim_end_matches("kB").trim().parse::<f64>().ok()).unwrap_or(0.0);
-        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { continue };
-        for thread in threads.flatten() {
-            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            pids.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-        }
-    }
-    kilobytes / 1_000.0
+    let pss = |process: u32| {
+        let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.trim().trim_end_matches("kB").trim().parse::<f64>().ok()
+    };
+    processes::tree(root).into_iter().filter_map(pss).sum::<f64>() / 1_000.0
 }

@@ -7,7 +7,6 @@
 
 mod actions;
 mod app;
-mod link;
 mod machine;
 mod network;
 mod table;

@@ -1,11 +1,11 @@
 //! An OpenSSH server of the bench's own, and OpenSSH's client with a multiplexed connection to it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use berth_ssh::{Endpoint, HostKeyCheck, Identity, Session, SessionOptions, SshTarget};
-use tempfile::TempDir;
+use berth_ssh::{Endpoint, Session, SessionOptions, SshTarget};
+use berth_testbed::Sshd;
 
 /// Whose login environment commands get.
 #[derive(Clone, Copy)]
@@ -18,11 +18,7 @@ pub enum User {
 
 /// A running `sshd`.
 pub struct Machine {
-    server: Child,
-    folder: TempDir,
-    identity: Identity,
-    host_key: Identity,
-    user: String,
+    sshd: Sshd,
     /// The port it listens on.
     pub port: u16,
 }
@@ -35,73 +31,32 @@ i=0; while [ $i -lt 1500 ]; do eval "berth_fn_$i() { echo $i; }"; i=$((i+1)); do
 impl Machine {
     /// Starts one.
     pub fn start(user: User) -> Self {
-        let folder = tempfile::Builder::new().prefix("bb").tempdir_in("/tmp").expect("a folder");
-        let path = folder.path();
-        let home = path.join("home");
-        std::fs::create_dir(&home).expect("a home");
+        let sshd = Sshd::start();
         if let User::Loaded = user {
-            std::fs::write(home.join(".bashrc"), LOADED).expect("a .bashrc");
-            std::fs::write(home.join(".profile"), ". ~/.bashrc\n").expect("a .profile");
+            std::fs::write(sshd.path("home/.bashrc"), LOADED).expect("a .bashrc");
+            std::fs::write(sshd.path("home/.profile"), ". ~/.bashrc\n").expect("a .profile");
         }
-        let (identity, host_key) = (Identity::generate().expect("a key"), Identity::generate().expect("a key"));
-        secret(&path.join("host"), &host_key.to_openssh().expect("text"));
-        secret(&path.join("me"), &identity.to_openssh().expect("text"));
-        std::fs::write(path.join("authorized"), identity.public()).expect("authorized");
-        let port = free_port();
-        let folder_text = path.display();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {folder_text}/host\nAuthorizedKeysFile {folder_text}/authorized\n\
-             StrictModes no\nPidFile none\nUsePAM no\nMaxSessions 10\nMaxStartups 100\nSetEnv HOME={folder_text}/home\n\
-             Subsystem sftp internal-sftp\n"
-        );
-        std::fs::write(path.join("config"), config).expect("a config");
-        let _ = std::fs::create_dir_all("/run/sshd");
-        let server = Command::new("/usr/sbin/sshd")
-            .args(["-D", "-e", "-f"])
-            .arg(path.join("config"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("OpenSSH's server");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "sshd does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let user = Command::new("id").arg("-un").output().expect("id").stdout;
-        let user = String::from_utf8_lossy(&user).trim().to_owned();
-        Self { server, folder, identity, host_key, user, port }
+        Self { port: sshd.port, sshd }
     }
 
     /// Its folder.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.sshd.dir.path()
     }
 
-    /// A session of Berth's to it.
+    /// A session of Berth's to it, through this port of this computer.
     pub fn session(&self, port: u16) -> Session {
-        let target = SshTarget {
-            endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port },
-            user: self.user.clone(),
-            auth: self.identity.clone().into(),
-            host_key: HostKeyCheck::Pinned(self.host_key.public()),
-        };
-        Session::new(target, SessionOptions::default())
+        let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port };
+        Session::new(SshTarget { endpoint, ..self.sshd.target.clone() }, SessionOptions::default())
     }
 
     /// OpenSSH's client with its connection kept open.
     pub fn ssh(&self, port: u16) -> Ssh {
         let socket = self.path().join(format!("control-{port}"));
-        let ssh = Ssh { socket, key: self.path().join("me"), port, user: self.user.clone() };
+        let ssh = Ssh { socket, key: self.sshd.path("key"), port, user: self.sshd.target.user.clone() };
         let started = ssh.command("ssh").args(["-M", "-N", "-f"]).arg(ssh.host()).status().expect("ssh");
         assert!(started.success(), "OpenSSH's client cannot connect");
         ssh
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 
@@ -160,18 +115,6 @@ impl Drop for Ssh {
     fn drop(&mut self) {
         let _ = self.command("ssh").args(["-O", "exit"]).arg(self.host()).stderr(Stdio::null()).status();
     }
-}
-
-fn secret(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, text).expect("written");
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("closed");
-}
-
-/// A port that nothing listens on now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("its address").port()
 }
 
 /// Milliseconds since.

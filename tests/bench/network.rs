@@ -1,20 +1,17 @@
 //! What a network does to it: far machines, many connections, and a network that goes away.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use berth_engine::kept::Keeper;
 use berth_ssh::RunOptions;
+use berth_testbed::{Way, free_port, round_trip};
 use berth_tools::{Place, Run};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::link::{delayed, round_trip};
-use crate::machine::{Machine, User, free_port, millis};
+use crate::machine::{Machine, User, millis};
 use crate::table::{Table, Target, median};
 
 /// Measures it all.
@@ -23,9 +20,9 @@ use crate::table::{Table, Target, median};
 pub async fn measure(table: &mut Table, long: bool) {
     let machine = Machine::start(User::Plain);
     for trip in [20, 200_u64] {
-        let port = delayed(machine.port, Duration::from_millis(trip / 2)).await;
-        let session = machine.session(port);
-        let ssh = tokio::task::block_in_place(|| machine.ssh(port));
+        let way = Way::to(machine.port, Duration::from_millis(trip / 2)).await;
+        let session = machine.session(way.port);
+        let ssh = tokio::task::block_in_place(|| machine.ssh(way.port));
         session.run(b"true", RunOptions::default()).await.expect("it runs");
         let (mut berth, mut peer) = (Vec::new(), Vec::new());
         for _ in 0..8 {
@@ -94,59 +91,12 @@ async fn forward(machine: &Machine, table: &mut Table) {
     table.beside(name, median(berth), "ssh -L", median(peer), "MB/s", Target::RatioAtLeast(1.0));
 }
 
-/// When TCP sends again what nobody has acknowledged: after 200 ms at first, then after twice as long each time.
-const RETRANSMISSION: Duration = Duration::from_millis(200);
-
-/// A link that can be gone: what is sent meanwhile is lost and sent again as TCP does it, and new connections find nobody.
-async fn fragile(to: u16, gone: Arc<AtomicBool>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("its address").port();
-    let to = SocketAddr::from(([127, 0, 0, 1], to));
-    tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            let gone = gone.clone();
-            tokio::spawn(async move {
-                if gone.load(Ordering::SeqCst) {
-                    // As a SYN that nobody answers; whoever waits gives up by itself.
-                    tokio::time::sleep(Duration::from_secs(60)).await;
-                    return;
-                }
-                let Ok(far) = TcpStream::connect(to).await else { return };
-                let _ = (near.set_nodelay(true), far.set_nodelay(true));
-                let (near_in, near_out) = near.into_split();
-                let (far_in, far_out) = far.into_split();
-                tokio::join!(pass(near_in, far_out, gone.clone()), pass(far_in, near_out, gone));
-            });
-        }
-    });
-    port
-}
-
-async fn pass(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    gone: Arc<AtomicBool>,
-) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let mut again = RETRANSMISSION;
-        while gone.load(Ordering::SeqCst) {
-            tokio::time::sleep(again).await;
-            again = (again * 2).min(Duration::from_secs(120));
-        }
-        if to.write_all(&buffer[..read]).await.is_err() {
-            return;
-        }
-    }
-}
-
 /// From the network's return to the next byte of a command that runs.
 async fn recovery(machine: &Machine, table: &mut Table, cut: Duration, times: usize) {
     let mut measured = Vec::new();
     for _ in 0..times {
-        let gone = Arc::new(AtomicBool::new(false));
-        let port = fragile(machine.port, gone.clone()).await;
-        let session = machine.session(port);
+        let way = Way::to(machine.port, Duration::ZERO).await;
+        let session = machine.session(way.port);
         let (live, mut heard) = mpsc::channel(1_024);
         let lines = (cut.as_secs() + 20) * 20;
         let command = format!("i=0; while [ $i -lt {lines} ]; do i=$((i + 1)); echo $i; sleep 0.05; done");
@@ -155,10 +105,10 @@ async fn recovery(machine: &Machine, table: &mut Table, cut: Duration, times: us
         let running = keeper.run(&session, &run, cut + Duration::from_secs(60), &cancel, live);
         let measure = async {
             heard.recv().await.expect("it prints");
-            gone.store(true, Ordering::SeqCst);
+            way.is_gone(true);
             tokio::time::sleep(cut).await;
             while heard.try_recv().is_ok() {}
-            gone.store(false, Ordering::SeqCst);
+            way.is_gone(false);
             let begun = Instant::now();
             heard.recv().await.expect("it prints again");
             millis(begun)

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use berth_ssh::{Session, TreeOptions};
 use tokio_util::sync::CancellationToken;
 
-use crate::link::delayed;
 use crate::machine::{Machine, Ssh, User, millis};
 use crate::table::{Table, Target, median};
+use berth_testbed::Way;
 
 /// Measures it all.
 pub async fn measure(table: &mut Table) {
@@ -70,10 +70,11 @@ async fn one_file(
     down_target: Target,
     peer: &str,
 ) {
-    let port = match delay {
-        Some(delay) => delayed(machine.port, delay).await,
-        None => machine.port,
+    let way = match delay {
+        Some(delay) => Some(Way::to(machine.port, delay).await),
+        None => None,
     };
+    let port = way.as_ref().map_or(machine.port, |way| way.port);
     let session = machine.session(port);
     let ssh = tokio::task::block_in_place(|| machine.ssh(port));
     let folder = machine.path().join(format!("transfer-{megabytes}"));

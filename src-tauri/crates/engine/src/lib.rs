@@ -27,10 +27,6 @@ mod openssh;
 mod questions;
 mod reply;
 mod scripts;
-/// Real SSH servers, for tests.
-#[cfg(test)]
-#[path = "../tests/machines/mod.rs"]
-mod servers;
 mod starts;
 mod tasks;
 mod terminals;

@@ -255,9 +255,9 @@ mod tests {
     use std::time::Instant;
 
     use berth_ssh::SessionOptions;
+    use berth_testbed::machine::{Kind, Machine};
 
     use super::*;
-    use crate::servers as machines;
 
     /// What a terminal prints until `wanted` is among it, or it ends.
     async fn prints(pty: &mut Pty, wanted: &str) -> String {
@@ -277,17 +277,13 @@ mod tests {
     /// Each keeps a shell while the connection is gone, shows what it showed, and ends it when it is told to.
     #[tokio::test(flavor = "multi_thread")]
     async fn each_keeper_keeps_a_terminal() {
-        if !machines::has_terminals() {
+        if !berth_testbed::has_terminals() {
             return;
         }
-        let kind = machines::Kind { name: "one with keepers", shell: "bash", ..Default::default() };
-        let Some(machine) = machines::Machine::start(&kind) else { return };
+        let kind = Kind { name: "one with keepers", shell: "bash", ..Default::default() };
+        let Some(machine) = Machine::start(&kind) else { return };
         for (keeper, program) in [(Keeper::Tmux, "tmux"), (Keeper::Screen, "screen"), (Keeper::Dtach, "dtach")] {
-            assert!(
-                machines::which(program).is_some() || std::env::var_os("CI").is_none(),
-                "{program} is not installed"
-            );
-            if machines::which(program).is_none() {
+            if !berth_testbed::has(program) {
                 continue;
             }
             let session = Session::new(machine.target.clone(), SessionOptions::default());

@@ -5,18 +5,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on stops")]
 
-mod machines;
-
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use berth_engine::check::check;
 use berth_model::CheckReport;
 use berth_ssh::{PtyRequest, RunOptions, Session, SessionOptions};
+use berth_testbed::machine::{Home, Kind, Machine};
+use berth_testbed::{has_terminals, is_root};
 use berth_tools::kept::Keep;
 use berth_tools::{Place, Reply, Run, Tool, ToolError, jobs};
 use bytes::Bytes;
-use machines::{Home, Kind, Machine, is_root};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const PRINTS: &str = "echo 'Welcome! You have mail.'; echo noise >&2\n";
@@ -220,7 +219,7 @@ async fn jobs_of(session: &Session) -> Result<(), String> {
 }
 
 async fn terminal(session: &Session) -> Result<(), String> {
-    if !machines::has_terminals() {
+    if !has_terminals() {
         return Ok(());
     }
     let request = PtyRequest {

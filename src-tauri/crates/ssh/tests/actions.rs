@@ -7,7 +7,8 @@ mod support;
 use std::time::Duration;
 
 use berth_ssh::RunOptions;
-use support::{Sshd, run, runs, says, until};
+use berth_testbed::{Sshd, until};
+use support::{run, runs, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_streams_and_the_exit_code_are_exact() {

@@ -10,7 +10,7 @@ use berth_ssh::{Endpoint, Identity, SshError, SshTarget, Step, diagnose};
 
 mod support;
 
-use support::Sshd;
+use berth_testbed::Sshd;
 
 fn at(sshd: &Sshd, host: &str, port: u16) -> SshTarget {
     SshTarget { endpoint: Endpoint::Tcp { host: host.into(), port }, ..sshd.target.clone() }

@@ -10,8 +10,9 @@ use berth_ssh::{HostKeyCheck, KnownHosts, Question, Session, SessionOptions, Ssh
 
 mod support;
 
+use berth_testbed::Sshd;
 use support::person::{Person, key, keygen, known};
-use support::{Sshd, run, says};
+use support::{run, says};
 
 async fn connects(target: &SshTarget) -> Result<(), SshError> {
     diagnose(target).await.1.map(drop)

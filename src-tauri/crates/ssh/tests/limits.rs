@@ -7,8 +7,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use berth_ssh::{Endpoint, PtyRequest, RunOptions, Session, SessionOptions, SshError, SshTarget};
+use berth_testbed::Sshd;
 use futures::future::join_all;
-use support::{Sshd, run, says, within};
+use support::{run, says, within};
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +43,7 @@ async fn long_runs_do_not_keep_a_short_one_waiting() {
         )
     });
     let long: Vec<_> = long.collect();
-    support::until("all run at once", || (0..20).all(|i| sshd.path(&format!("run-{i}")).exists()));
+    berth_testbed::until("all run at once", || (0..20).all(|i| sshd.path(&format!("run-{i}")).exists()));
     let begun = Instant::now();
     assert_eq!(says(&session, "echo on").await, "on");
     let output = session.run(b"cat", RunOptions { stdin: Some("in".into()), ..RunOptions::default() }).await.unwrap();
@@ -164,5 +165,7 @@ async fn what_is_let_go_of_is_closed() {
         };
         all.lines().filter(ours).count()
     };
-    support::until("nothing is left but shells that wait", || left("cat") == 0 && left("bash") == 0 && left("sh") <= 8);
+    berth_testbed::until("nothing is left but shells that wait", || {
+        left("cat") == 0 && left("bash") == 0 && left("sh") <= 8
+    });
 }

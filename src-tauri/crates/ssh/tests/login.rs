@@ -10,8 +10,9 @@ use berth_ssh::{Asker, Credentials, Question, Refusal, Session, SessionOptions, 
 
 mod support;
 
+use berth_testbed::Sshd;
 use support::person::{Agent, Person, by, key, keygen};
-use support::{Sshd, run, says};
+use support::{run, says};
 
 async fn is_let_in(target: SshTarget) {
     let session = Session::new(target, SessionOptions::default());

@@ -7,8 +7,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use berth_ssh::{HostKeyCheck, Identity, PtyRequest, Session, SessionOptions, SessionState, SshError, SshStream};
-use support::way::Way;
-use support::{Sshd, run, says, until};
+use berth_testbed::Way;
+use berth_testbed::{Sshd, until};
+use support::{run, says};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,8 +14,9 @@ use tempfile::TempDir;
 
 mod support;
 
+use berth_testbed::Sshd;
 use support::person::{Person, key};
-use support::{Sshd, run, says};
+use support::{run, says};
 
 /// A configuration of the test's own.
 struct Config(TempDir);
@@ -128,7 +129,7 @@ async fn a_proxy_command_is_the_connection() {
     let text = fs::read_to_string(config.path("config")).unwrap();
     fs::write(config.path("config"), text.replace("{}", config.0.path().to_str().unwrap())).unwrap();
     fs::write(config.path("known"), known).unwrap();
-    if !support::has("nc") {
+    if !berth_testbed::has("nc") {
         return;
     }
     assert_eq!(port(config.resolve("box").await.unwrap().target).await, sshd.port.to_string());

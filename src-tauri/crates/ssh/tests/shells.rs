@@ -8,7 +8,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use berth_ssh::RunOptions;
-use support::{Sshd, has, run, says, within};
+use berth_testbed::{Sshd, has};
+use support::{run, says, within};
 
 fn which(program: &str) -> std::path::PathBuf {
     let path = std::env::var_os("PATH").unwrap();

@@ -7,7 +7,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use berth_ssh::{RunOptions, SshError};
-use support::{Sshd, run, runs, says, until, within};
+use berth_testbed::{Sshd, until};
+use support::{run, runs, says, within};
 use tokio_util::sync::CancellationToken;
 
 /// A script that notes both its processes; neither is to live on.

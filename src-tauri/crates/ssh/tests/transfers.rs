@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use berth_ssh::{Session, SshError};
-use support::Sshd;
+use berth_testbed::Sshd;
 use tokio::io::{AsyncRead, ReadBuf};
 
 async fn up(session: &Session, content: &[u8], to: &Path, mode: Option<u32>) -> Result<u64, SshError> {

@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use berth_ssh::{Missed, Outcome, Session, SessionOptions, SshError, TreeOptions, forget_download};
-use support::Sshd;
-use support::way::Way;
+use berth_testbed::Sshd;
+use berth_testbed::Way;
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(60);

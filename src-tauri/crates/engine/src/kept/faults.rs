@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use berth_ssh::{Endpoint, Session, SessionOptions, TreeOptions};
+use berth_testbed::machine::{Kind, Machine};
 use berth_tools::{Place, Run};
 use futures::stream::{self, StreamExt as _};
 use rand::rngs::StdRng;
@@ -22,7 +23,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Keeper;
-use crate::servers as machines;
 
 /// No schedule may take longer, whatever happens in it.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -132,7 +132,7 @@ async fn carry(
 }
 
 /// One schedule: some commands at once, a few after another.
-async fn play(machine: &machines::Machine, folder: &Path, seed: u64) -> Result<(), String> {
+async fn play(machine: &Machine, folder: &Path, seed: u64) -> Result<(), String> {
     let Endpoint::Tcp { port, .. } = machine.target.endpoint else { return Err("it is reached by TCP".to_owned()) };
     let (port, serving) = network(SocketAddr::from(([127, 0, 0, 1], port)), seed).await;
     let mut target = machine.target.clone();
@@ -240,8 +240,8 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_network_does_each_command_runs_once_and_is_told_whole() {
-    let kind = machines::Kind { name: "a bad network", shell: "bash", config: "MaxSessions 10", ..Default::default() };
-    let Some(machine) = machines::Machine::start(&kind) else { return };
+    let kind = Kind { name: "a bad network", shell: "bash", config: "MaxSessions 10", ..Default::default() };
+    let Some(machine) = Machine::start(&kind) else { return };
     let folder = machine.path("marks");
     std::fs::create_dir(&folder).unwrap();
     let (first, count) = (number("BERTH_FAULT_SEED", 1), number("BERTH_FAULT_SCHEDULES", 16));
@@ -260,8 +260,8 @@ async fn whatever_the_network_does_each_command_runs_once_and_is_told_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_starts_anew_takes_along_what_ran_on_it_and_that_is_told() {
-    let kind = machines::Kind { name: "one that starts anew", shell: "bash", ..Default::default() };
-    let Some(machine) = machines::Machine::start(&kind) else { return };
+    let kind = Kind { name: "one that starts anew", shell: "bash", ..Default::default() };
+    let Some(machine) = Machine::start(&kind) else { return };
     let session = Session::new(machine.target.clone(), SessionOptions::default());
     let (keeper, cancel) = (Keeper::default(), CancellationToken::new());
     let pid = machine.path("pid");

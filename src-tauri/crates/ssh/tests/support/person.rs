@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use berth_ssh::{Asker, Auth, Credentials, HostKeyCheck, KnownHosts, Question, SshTarget};
 use futures::future::{BoxFuture, FutureExt as _};
 
-use super::{Sshd, until};
+use berth_testbed::{Sshd, until};
 
 /// Answers one thing after the other, and then nothing.
 #[derive(Debug, Default)]

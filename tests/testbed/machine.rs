@@ -1,17 +1,17 @@
 //! Machines of many kinds: real SSH servers, each in a mount namespace with a passwd file, a home and a disk of its own.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on stops")]
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use berth_ssh::{Auth, Credentials, Endpoint, HostKeyCheck, Identity, KnownHosts, SshTarget};
+use berth_ssh::{Auth, Credentials, Endpoint, HostKeyCheck, KnownHosts, SshTarget};
 use tempfile::TempDir;
+
+use crate::keys::Keys;
+use crate::{free_port, output, processes, which};
 
 /// A kind of machine.
 #[derive(Debug, Clone, Default)]
@@ -54,34 +54,6 @@ pub struct Machine {
     pub target: SshTarget,
 }
 
-/// Whether this process is root.
-pub fn is_root() -> bool {
-    output("id", &["-u"]) == "0"
-}
-
-/// Whether an SSH server of this user's can open terminals. One that is not root's cannot give them to the group of
-/// terminals, which the system does by itself where it was set up so, as on most desktops.
-pub fn has_terminals() -> bool {
-    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let able = is_root() || mounts.lines().any(|line| line.starts_with("devpts ") && line.contains("gid="));
-    if !able {
-        eprintln!("no terminals: /dev/pts has no group here, and only root could give it one");
-    }
-    able
-}
-
-fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// Where a program is.
-pub fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
-    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
-}
-
 impl Machine {
     /// Starts one; nothing where this computer lacks a program for it. Where CI says that all is there, it must be.
     pub fn start(kind: &Kind) -> Option<Self> {
@@ -110,19 +82,12 @@ impl Machine {
         };
         let home = at.join("home");
         fs::create_dir_all(home.join(".ssh")).unwrap();
-        let (host, identity) = (Identity::generate().unwrap(), Identity::generate().unwrap());
-        let private = |name: &str, content: &str| {
-            fs::write(at.join(name), content).unwrap();
-            fs::set_permissions(at.join(name), fs::Permissions::from_mode(0o600)).unwrap();
-        };
-        private("host", &host.to_openssh().unwrap());
-        private("key", &identity.to_openssh().unwrap());
-        fs::write(at.join("keys"), identity.public()).unwrap();
+        let Keys { host, identity } = Keys::lay_out(at);
         fs::write(home.join(".ssh/authorized_keys"), identity.public()).unwrap();
         for (name, content) in kind.files {
             fs::write(home.join(name), content).unwrap();
         }
-        let user = if kind.other_user { "visitor".to_owned() } else { output("id", &["-un"]) };
+        let user = if kind.other_user { "visitor".to_owned() } else { crate::user() };
         let (uid, gid) = if kind.other_user {
             ("4711".into(), "4711".into())
         } else {
@@ -135,7 +100,7 @@ impl Machine {
         if kind.other_user {
             assert!(Command::new("chown").args(["-R", "4711:4711"]).arg(&home).status().unwrap().success());
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let server = if kind.dropbear {
             let Some(dropbear) = which("dropbear") else {
                 lacks("dropbear");
@@ -219,41 +184,22 @@ impl Machine {
     /// Ends all that runs there but the server that listens, as a machine does that starts anew: the connections, and what
     /// is in the session of the process `also`.
     pub fn start_anew(&self, also: u32) {
-        let session = |pid: u32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(3)?.parse::<u32>().ok()
-        };
-        let wanted = session(also);
-        let all = fs::read_dir("/proc").unwrap().flatten();
-        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let of_session: Vec<_> = pids.filter(|pid| wanted.is_some() && session(*pid) == wanted).collect();
-        for pid in self.after_the_server().into_iter().chain(of_session) {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-        }
+        let of_session = processes::of_session(also);
+        processes::kill(&self.after_the_server());
+        processes::kill(&of_session);
     }
 
     /// Breaks the connections; what runs goes on.
     pub fn cut(&self) {
-        for pid in self.after_the_server().into_iter().filter(is_server) {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-        }
+        let connections: Vec<_> =
+            self.after_the_server().into_iter().filter(|process| processes::is_server(*process)).collect();
+        processes::kill(&connections);
     }
 
     /// What the server that listens has started, connections first. Before it stands what made its namespace.
     fn after_the_server(&self) -> Vec<u32> {
-        self.processes().into_iter().skip_while(|pid| !is_server(pid)).skip(1).collect()
-    }
-
-    /// The server and what it has started, the server first.
-    fn processes(&self) -> Vec<u32> {
-        let mut all = vec![self.child.id()];
-        let mut next = 0;
-        while next < all.len() {
-            let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", all[next])).unwrap_or_default();
-            all.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-            next += 1;
-        }
-        all
+        let all = processes::tree(self.child.id()).into_iter();
+        all.skip_while(|process| !processes::is_server(*process)).skip(1).collect()
     }
 
     /// A file of the machine's own folder on this computer.
@@ -267,17 +213,12 @@ impl Machine {
     }
 }
 
-fn is_server(pid: &u32) -> bool {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    ["sshd", "dropbear"].contains(&name.trim())
-}
-
 impl Drop for Machine {
     fn drop(&mut self) {
         // The servers of its connections are its children's children: they are told first.
-        for pid in self.processes().iter().rev() {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-        }
+        let mut all = processes::tree(self.child.id());
+        all.reverse();
+        processes::kill(&all);
         let _ = self.child.wait();
     }
 }
