@@ -120,7 +120,7 @@ async fn what_a_machine_asks_is_answered_in_the_window() {
     server.change_key();
     server.up();
     window.click("//button[starts-with(@aria-label, 'Check machine')]").await;
-    window.element("//*[contains(text(), 'cannot be a sandbox')][contains(., 'key')]").await;
+    window.element("//*[contains(text(), 'could not connect')][contains(., 'key')]").await;
     look(&desk, &window, "machine-changed-key").await;
 
     if !is_root() {
@@ -168,7 +168,7 @@ async fn what_a_machine_asks_is_answered_in_the_window() {
     window.click("//button[@aria-label='Check machine 127.0.0.1-2']").await;
     asked(&window, "Verification code").await;
     window.click("//*[@role='dialog']//button[normalize-space()='Cancel']").await;
-    window.element("//*[contains(text(), 'Could not be checked') or contains(text(), 'cannot be a sandbox')]").await;
+    window.element("//*[contains(text(), 'Could not be checked') or contains(text(), 'could not connect')]").await;
     look(&desk, &window, "machine-unanswered").await;
     window.client.close().await.expect("closed");
 }

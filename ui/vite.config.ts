@@ -1,7 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { frozenPrototype } from './vite-frozen-prototype';
+import { frozenPrototype } from './vite-frozen-prototype.ts';
 
 export default defineConfig({
   plugins: [svelte(), frozenPrototype()],

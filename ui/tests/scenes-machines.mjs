@@ -69,7 +69,7 @@ export const MACHINES = {
     scene: 'machines',
     act: settings(async (page) => {
       await page.getByRole('button', { name: 'Check machine build-box' }).click();
-      await page.getByText('cannot be a sandbox, because: nothing answers').waitFor();
+      await page.getByText('could not connect, because: nothing answers').waitFor();
     }),
   },
   'machines-checking': {

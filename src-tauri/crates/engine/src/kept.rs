@@ -1,5 +1,7 @@
 //! A command whose outcome outlives the connection: it is begun once, followed, and asked after until its end is known.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ pub struct Outcome {
 #[derive(Debug, Default)]
 pub struct Keeper {
     seen: Mutex<Vec<String>>,
+    swept: AtomicBool,
 }
 
 /// One command on its way.
@@ -72,7 +75,8 @@ impl Keeper {
         let mut way = Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out };
         loop {
             let id = JobId::fresh().0;
-            let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take() };
+            let keep =
+                Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.swap(true, Relaxed) };
             let begun = match way.begin(&keep).await {
                 Err(error) => {
                     self.put(keep.seen);

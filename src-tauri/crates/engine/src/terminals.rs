@@ -18,7 +18,7 @@ use crate::live::Live;
 const AGAIN: Duration = Duration::from_millis(300);
 /// What is said where a connection may be lost and nothing keeps a terminal.
 const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connection is lost, this terminal ends.\r\n";
-const LOST: &str = "\r\n\x1b[7m The connection was lost. This terminal comes back when the machine does. \x1b[0m\r\n";
+const LOST: &str = "\r\n\x1b[33mThe connection was lost. This terminal comes back when the machine does.\x1b[0m\r\n";
 const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with it. \x1b[0m\r\n";
 
 /// Says what the machine has to keep terminals, and fails where it has nothing.

@@ -189,6 +189,7 @@ async fn runs(session: &Session) -> Result<(), String> {
         id: format!("conformance-{:x}", rand_id()),
         run: Run { at: at.clone(), command: command.to_owned(), env: vec![("A".to_owned(), "b c".to_owned())] },
         seen: Vec::new(),
+        sweep: true,
     };
     let ran = tool(session, &keep("echo \"$A\"; pwd; echo wrong >&2; exit 3")).await?.ok_or("it did not run")?;
     must((ran.stdout.as_str(), ran.stderr.as_str(), ran.exit_code) == ("b c\n/\n", "wrong\n", 3), &format!("{ran:?}"))?;

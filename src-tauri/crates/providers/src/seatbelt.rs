@@ -115,7 +115,7 @@ impl Local {
         ProviderInfo {
             kind: ProviderKind::Local,
             label: "This computer".into(),
-            note: "Uses the programs of this computer, and sees none of your files.".into(),
+            note: "Uses the programs of this computer, kept apart from your files. No account needed.".into(),
             available: problem.is_none(),
             problem: problem.map(Into::into),
         }

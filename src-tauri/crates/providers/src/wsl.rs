@@ -74,7 +74,7 @@ impl Local {
         ProviderInfo {
             kind: ProviderKind::Local,
             label: "This computer".into(),
-            note: "Uses the programs of your WSL distribution, and sees none of your files.".into(),
+            note: "Uses the programs of your WSL distribution, kept apart from your files. No account needed.".into(),
             available: problem.is_none(),
             problem: problem.map(Into::into),
         }

@@ -20,6 +20,8 @@ pub struct Keep {
     pub run: Run,
     /// Runs whose outcome was seen: they are forgotten.
     pub seen: Vec<String>,
+    /// Whether those are forgotten, too, that ended a month ago and that nobody asked after.
+    pub sweep: bool,
 }
 
 /// Looks after a run whose connection was lost, or which takes its time. Where there is none, there never will be.
@@ -119,6 +121,11 @@ for _f in "$_d/out" "$_d/err"; do _size "$_f"; if [ "$_n" -gt "$_cap" ]; then
 fi; }
 "#;
 
+/// What an app that ended left: of the last of its runs it could not say any more that it had seen their outcome.
+const SWEEP: &str = r#"( for _d in "${HOME%/}"/.berth/runs/berth-run-*; do
+if [ -n "$(find "$_d" -prune -mtime +30 2>/dev/null)" ] && ! _alive; then rm -rf -- "$_d"; fi; done )
+"#;
+
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if !(1..=64).contains(&id.len()) || !id.bytes().all(plain) {
@@ -150,6 +157,9 @@ impl Tool for Keep {
                 script.raw(" ").raw(id);
             }
             script.raw("; do ! _find || set -- \"$@\" \"$_d\"; done; rm -rf -- \"$@\" )\n");
+        }
+        if self.sweep {
+            script.raw(SWEEP);
         }
         script
             .raw("_show \"$_c\"; exit 0\nelif [ -n \"$_d\" ]; then printf 'taken\\0'; exit 0\nfi\nprintf 'plain\\0'\n");

@@ -13,7 +13,12 @@ use machine::{Machine, everywhere};
 
 fn keep(home: &Path, id: &str, command: &str) -> Keep {
     let at = Place::here(machine::wire(home));
-    Keep { id: id.to_owned(), run: Run { at, command: command.to_owned(), env: Vec::new() }, seen: Vec::new() }
+    Keep {
+        id: id.to_owned(),
+        run: Run { at, command: command.to_owned(), env: Vec::new() },
+        seen: Vec::new(),
+        sweep: false,
+    }
 }
 
 fn look(machine: &Machine, home: &Path, keep: &Keep, out: u64, err: u64) -> Standing {
@@ -45,6 +50,27 @@ fn what_it_did_is_told_at_once_and_again_until_it_was_seen() {
         let second = Keep { seen: vec!["a-1".to_owned(), "unknown".to_owned()], ..keep(home, "a-2", "true") };
         assert_eq!(machine.run(home, &second).unwrap(), Some(ran("", "", 0)));
         assert_eq!(runs(home), 1, "what was seen is forgotten");
+    });
+}
+
+#[test]
+fn what_nobody_asked_after_for_a_month_is_swept_but_never_what_runs() {
+    everywhere(|machine, home| {
+        let left = |id: &str| home.join(".berth/runs/berth-run-".to_owned() + id);
+        for id in ["ended", "runs", "new"] {
+            machine.run(home, &keep(home, id, "true")).unwrap();
+            assert!(left(id).exists());
+        }
+        let me = std::process::id();
+        let stat = std::fs::read_to_string(format!("/proc/{me}/stat")).unwrap();
+        let born = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap();
+        std::fs::write(left("runs").join("pid"), format!("{me} {born}\n")).unwrap();
+        for id in ["ended", "runs"] {
+            let old = std::time::SystemTime::now() - std::time::Duration::from_secs(40 * 24 * 3_600);
+            std::fs::File::open(left(id)).unwrap().set_modified(old).unwrap();
+        }
+        machine.run(home, &Keep { sweep: true, ..keep(home, "g-2", "true") }).unwrap();
+        assert!(!left("ended").exists() && left("runs").exists() && left("new").exists());
     });
 }
 

@@ -20,12 +20,12 @@ export function connectionTrouble({ provider, sandbox }: Channel, place: string)
   if (state !== 'running' || connection.state !== 'reconnecting') return null;
   const { attempt, reason } = connection;
   const lost = `The connection to ${it} was lost.`;
-  const last = reason ? ` The last said: ${plainLine(reason, 300)}` : '';
+  const last = reason ? `: ${plainLine(reason, 300)}` : '';
   return {
     text:
       attempt === 0
         ? `${lost} Connecting again…`
-        : `${lost} ${count(attempt, 'try', 'tries')} failed.${last}`,
+        : `${lost} Trying again, ${count(attempt, 'try', 'tries')} so far${last}`.replace(/[.]?$/, '.'),
     tone: 'warn',
   };
 }

@@ -3,8 +3,8 @@ import type { Check } from '$lib/api';
 import { markOf, verdict } from './report';
 
 const check = (changes: Partial<Check>): Check => ({
-  id: 'tcp',
-  label: 'Reaches the machine',
+  id: 'shell',
+  label: 'A shell that answers',
   ok: true,
   optional: false,
   detail: '',
@@ -32,6 +32,14 @@ describe('verdict', () => {
     expect(verdict(report(false, check({ ok: false, detail: 'SSH ended.' })), 'sandbox')).toContain(
       'because: SSH ended.',
     );
-    expect(verdict(report(false), 'machine')).toBe('This machine cannot be a sandbox.');
+    const long = check({ ok: false, detail: 'The key of box (127.0.0.1) has changed. It shows SHA256:a.b.' });
+    expect(verdict(report(false, long), 'machine')).toBe(
+      'This machine cannot be a sandbox, because: the key of box (127.0.0.1) has changed.',
+    );
+    expect(verdict(report(false), 'machine')).toBe('Berth could not connect.');
+    const tcp = check({ id: 'tcp', ok: false, detail: 'Connection refused' });
+    expect(verdict(report(false, tcp), 'sandbox')).toBe(
+      'Berth could not connect, because: connection refused',
+    );
   });
 });

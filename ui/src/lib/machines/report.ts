@@ -19,6 +19,11 @@ export function markOf({ ok, optional }: Pick<Check, 'ok' | 'optional'>): Mark {
 /** What was checked: a machine that may become a sandbox, or a sandbox in use. */
 export type Checked = 'machine' | 'sandbox';
 
+/** Whether the machine was reached at all: what comes before its shell is the way to it. */
+export function isReached({ checks }: Pick<CheckReport, 'checks'>): boolean {
+  return checks.some(({ id }) => id === 'shell');
+}
+
 const VERDICTS = {
   machine: {
     ok: 'This machine can be a sandbox.',
@@ -36,11 +41,17 @@ const VERDICTS = {
 export function verdict({ ok, checks }: CheckReport, of: Checked): string {
   const words = VERDICTS[of];
   if (!ok) {
+    const bad = isReached({ checks }) ? words.bad : 'Berth could not connect';
     const first = checks.find((check) => markOf(check) === 'bad');
-    const why = first && plainLine(first.detail || first.label);
-    return why ? `${words.bad}, because: ${lowerFirst(why)}` : `${words.bad}.`;
+    const why = first && firstSentence(plainLine(first.detail || first.label));
+    return why ? `${bad}, because: ${lowerFirst(why)}` : `${bad}.`;
   }
   return checks.every((check) => check.ok) ? words.ok : words.less;
+}
+
+/** The rest stands below. */
+function firstSentence(text: string): string {
+  return /^.+?[.](?= [A-Z])/.exec(text)?.[0] ?? text;
 }
 
 /** "Could not" becomes "could not", "SSH" and "22" stay. */

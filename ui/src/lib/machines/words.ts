@@ -4,6 +4,7 @@ import { stateOf } from '$lib/channel/states';
 import { count } from '$lib/kit/format';
 import type { Tone } from '$lib/kit/tone';
 import type { Checking } from '$lib/state/checks.svelte';
+import { isReached } from './report';
 
 interface MachineState {
   word: string;
@@ -17,10 +18,12 @@ export function machineState(channels: readonly Channel[], checking: Checking): 
   const trouble =
     states.find(({ tone }) => tone === 'bad') ?? states.find(({ word }) => word === 'Reconnecting');
   if (trouble) return { word: trouble.word, tone: trouble.tone };
-  if (checking.report) {
-    return checking.report.ok
+  const { report } = checking;
+  if (report) {
+    if (!report.ok) return { word: isReached(report) ? 'Cannot be a sandbox' : 'Not connected', tone: 'bad' };
+    return report.checks.every(({ ok }) => ok)
       ? { word: 'Can be a sandbox', tone: 'ok' }
-      : { word: 'Cannot be a sandbox', tone: 'bad' };
+      : { word: 'Can be a sandbox, with less', tone: 'warn' };
   }
   if (checking.error) return { word: 'Could not be checked', tone: 'bad' };
   if (states.some(({ word }) => word === 'Running')) return { word: 'Connected', tone: 'ok' };

@@ -63,7 +63,7 @@ function inChannel({ layout, power }: App, channel: Channel): PaletteGroup {
       icon: Stethoscope,
       run: () => (open.dialog = 'doctor'),
     },
-    { id: 'ports', label: 'Open a port', icon: Cable, run: () => (open.dialog = 'ports') },
+    { id: 'ports', label: 'Open a port…', icon: Cable, run: () => (open.dialog = 'ports') },
     { id: 'upload', label: 'Upload files…', icon: Upload, run: () => open.askForUpload() },
   );
   if (action) {

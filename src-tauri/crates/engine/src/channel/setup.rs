@@ -158,9 +158,8 @@ async fn clone(audited: &Audited<'_>, url: &str, steps: &mut Steps<'_>) -> Resul
         return Ok(());
     }
     let said = output.stdout.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("Git said nothing.");
-    Err(RpcError::new(ErrorCode::Failed, format!("The repository could not be cloned: {}", said.trim())).hint(
-        "Check the address, and that it can be read without a password. Start the channel again to try once more.",
-    ))
+    Err(RpcError::new(ErrorCode::Failed, format!("The repository could not be cloned: {}", said.trim()))
+        .hint("Check the address, and that it can be read without a password, then try again."))
 }
 
 /// Clones beside the folder and then gives the clone its name: what a killed Git left is never taken for a repository.

@@ -40,8 +40,11 @@ pub(super) fn tasks(
     tasks
 }
 
-/// A port that listens for less than this is told of to nobody: a test's server, most likely.
+/// A port that listens for less than this is told of to nobody: a test's server, most likely. One that the system chose
+/// says so by its number.
 const LASTING: Duration = Duration::from_millis(400);
+const LASTING_CHOSEN: Duration = Duration::from_secs(4);
+const CHOSEN: std::ops::RangeFrom<u16> = 32_768..;
 
 async fn looks(live: Arc<Live>, notes: Notes) {
     let mut jobs = Vec::new();
@@ -64,8 +67,13 @@ async fn looks(live: Arc<Live>, notes: Notes) {
                 .map(|port| Listener { port: port.port, process: port.process, session: port.session })
                 .collect();
             since.retain(|port, _| listeners.iter().any(|listener| listener.port == *port));
-            listeners.retain(|listener| since.entry(listener.port).or_insert_with(Instant::now).elapsed() >= LASTING);
-            if listeners.len() < since.len() {
+            let mut soon = false;
+            listeners.retain(|listener| {
+                let listens = since.entry(listener.port).or_insert_with(Instant::now).elapsed();
+                soon |= listens < LASTING;
+                listens >= if CHOSEN.contains(&listener.port) { LASTING_CHOSEN } else { LASTING }
+            });
+            if soon {
                 pause = EAGER;
             }
             if listeners != last {

@@ -48,8 +48,9 @@ fn fault(random: &mut StdRng, connection: u64) -> Fault {
     if connection >= 6 {
         return Fault::None;
     }
-    // The key exchange takes some 4,000 bytes: faults fall before, into and after it, and into the work.
-    let at = random.random_range(0..9_000);
+    // The key exchange takes some 4,000 bytes: faults fall before, into and after it, into the work and into a transfer.
+    let far = random.random_bool(0.25);
+    let at = random.random_range(0..if far { 200_000 } else { 9_000 });
     match random.random_range(0..10) {
         0 => Fault::None,
         1 => Fault::Refuse,

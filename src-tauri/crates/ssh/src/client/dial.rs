@@ -8,6 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::error::SshError;
+use super::shown;
 use super::trace::Trace;
 
 /// How long one address may take.
@@ -32,9 +33,15 @@ pub(crate) async fn tcp(host: &str, port: u16, trace: &Trace) -> Result<TcpStrea
                 return Ok(stream);
             }
             Err(error) => {
-                trace.failed("tcp", "Connect", since, || format!("{address}: {error}"), hint(&error, port));
+                trace.failed(
+                    "tcp",
+                    "Connect",
+                    since,
+                    || format!("{address}: {}", shown::io(&error)),
+                    hint(&error, port),
+                );
                 let last = tried + 1 == addresses.len();
-                why.push_str(&format!("{address}: {error}{}", if last { "" } else { "; " }));
+                why.push_str(&format!("{address}: {}{}", shown::io(&error), if last { "" } else { "; " }));
             }
         }
     }
@@ -56,7 +63,7 @@ async fn addresses(host: &str, port: u16, trace: &Trace) -> Result<Vec<SocketAdd
             });
             "it has no address".to_owned()
         }
-        Err(error) => error.to_string(),
+        Err(error) => shown::io(&error),
     };
     if found.is_empty() {
         let hint = "The name is not known: check the spelling, your network, and whether a VPN is needed.";

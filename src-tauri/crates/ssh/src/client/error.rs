@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::shown;
+
 /// What can go wrong with a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SshError {
@@ -106,7 +108,7 @@ impl fmt::Display for ChangedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "The key of {} has changed: it shows {} ({}), and {} line {} has {}. Either the machine was set up anew, or \
+            "The key of {} has changed. It shows {} ({}), and {} line {} has {}. Either the machine was set up anew, or \
              somebody is in between and could read what is sent. Nothing was sent and nothing was run. Ask whoever runs \
              the machine for its fingerprint; only if it is the new one, remove that line and connect again.",
             self.host,
@@ -193,7 +195,7 @@ impl SshError {
         match self {
             Self::NotConnected { reason } => reason.clone(),
             Self::Ssh(cause) => format!("SSH failed: {cause}"),
-            Self::Io(cause) => format!("The connection failed: {cause}"),
+            Self::Io(cause) => format!("The connection failed: {}", shown::io(cause)),
             error => error.to_string(),
         }
     }

@@ -132,7 +132,7 @@ impl Link {
                 Err(error) => {
                     attempt += 1;
                     let (failure, is_final) = (error.told(), error.is_final());
-                    let reason = failure.to_string();
+                    let reason = failure.whole();
                     self.state.send_replace(SessionState::Reconnecting { attempt, reason });
                     self.standing.send_modify(|standing| {
                         standing.tries += 1;

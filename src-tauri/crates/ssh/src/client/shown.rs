@@ -11,6 +11,12 @@ pub(crate) fn lines(text: &str, most: usize) -> String {
     text.chars().filter(|c| *c == '\n' || !hidden(*c)).take(most).collect::<String>().trim().to_owned()
 }
 
+/// What a system says went wrong, without its number, which tells a person nothing.
+pub(crate) fn io(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
+}
+
 fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -22,6 +28,7 @@ mod tests {
     fn what_is_shown_moves_no_cursor_and_has_an_end() {
         assert_eq!(super::line("a\x1b[31mred\r\n\u{202e}b\tc", 100), "a[31mred  b c");
         assert_eq!(super::line("abcdef", 3), "abc");
+        assert_eq!(super::io(&std::io::Error::from_raw_os_error(2)), "No such file or directory");
         assert_eq!(super::lines("a\nb\x07", 10), "a\nb");
     }
 }

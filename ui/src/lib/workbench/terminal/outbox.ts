@@ -27,7 +27,8 @@ export class Outbox {
         at += bytes.length;
       }
       this.#waiting = [];
-      await this.#send(all);
+      // Whoever sends tells of what went wrong; what is typed later is sent all the same.
+      await this.#send(all).catch(() => undefined);
     }
     this.#sending = false;
   }
