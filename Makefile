@@ -36,7 +36,7 @@ bench: packages release ## Measures Berth side by side with OpenSSH; writes targ
 
 dev: packages $(NPM) sandboxd ## Opens the app on the UI's development server, with hot reload
 	cargo build --workspace --bins
-	cd ui && npm run --silent dev & vite=$$!; trap 'kill $$vite' EXIT INT TERM; \
+	(cd ui && exec node_modules/.bin/vite) & vite=$$!; trap 'kill $$vite' EXIT INT TERM; \
 	  cargo run --no-default-features --bin berth
 
 fmt: $(NPM) ## Formats everything

@@ -220,5 +220,7 @@ impl Drop for Machine {
         all.reverse();
         processes::kill(&all);
         let _ = self.child.wait();
+        // What a test leaves that failed: its jobs and terminals outlive a connection.
+        processes::kill(&processes::at_home_in(self.folder.path()));
     }
 }

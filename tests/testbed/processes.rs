@@ -1,6 +1,8 @@
 //! Processes of this computer, as `/proc` tells of them.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What a process has started.
@@ -30,9 +32,23 @@ pub fn runs(process: u32) -> bool {
 pub fn of_session(process: u32) -> Vec<u32> {
     let session = |process| field(process, 3);
     let wanted = session(process);
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| wanted.is_some() && session(*pid) == wanted).collect()
+    all().filter(|process| wanted.is_some() && session(*process) == wanted).collect()
+}
+
+/// The processes whose home is in this folder, wherever they were started from.
+pub fn at_home_in(folder: &Path) -> Vec<u32> {
+    let home = [b"\0HOME=", folder.as_os_str().as_bytes(), b"/"].concat();
+    let lives = |process: &u32| {
+        let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+        let environment = [b"\0".as_slice(), &environment].concat();
+        environment.windows(home.len()).any(|part| part == home)
+    };
+    all().filter(lives).collect()
+}
+
+fn all() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// Whether it is an SSH server, or serves a connection of one.

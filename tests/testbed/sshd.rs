@@ -108,6 +108,8 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         self.down();
+        // What a test leaves that failed: its jobs and terminals outlive a connection.
+        processes::kill(&processes::at_home_in(self.dir.path()));
     }
 }
 
