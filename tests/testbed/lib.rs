@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on stops")]
 
 mod keys;
+mod link;
 pub mod machine;
 pub mod processes;
 mod sshd;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+pub use link::Link;
 pub use machine::Machine;
 pub use sshd::Sshd;
 pub use way::{Way, round_trip};

@@ -3,20 +3,21 @@
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use berth_ssh::{Endpoint, HostKeyCheck, Identity, Session, SessionOptions, SshTarget};
 use tempfile::TempDir;
 
 use crate::keys::{self, Keys};
-use crate::{free_port, processes, until};
+use crate::{Link, free_port, processes, until};
 
 /// A server for this user, ended with its owner.
 pub struct Sshd {
     child: Option<Child>,
+    apart: Option<String>,
     /// Its folder: `config`, `host` and `host.pub`, `key` and `key.pub` (which lets in), `keys` (what lets in), `home`.
     pub dir: TempDir,
-    /// Where it listens, on 127.0.0.1.
+    /// Where it listens, on 127.0.0.1 or its link's end.
     pub port: u16,
     /// How it is reached, by the key that lets in.
     pub target: SshTarget,
@@ -30,6 +31,15 @@ impl Sshd {
 
     /// With more lines of configuration; `{dir}` is its folder.
     pub fn with(lines: &str) -> Self {
+        Self::at("127.0.0.1", None, lines)
+    }
+
+    /// At the far end of a link.
+    pub fn behind(link: &Link) -> Self {
+        Self::at(Link::FAR, Some(link.far()), "")
+    }
+
+    fn at(address: &str, apart: Option<String>, lines: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("berth-ssh").tempdir_in("/tmp").unwrap();
         let at = dir.path();
         let Keys { host, identity } = Keys::lay_out(at);
@@ -38,18 +48,18 @@ impl Sshd {
         // Of several such lines the first counts.
         let home = if lines.contains("SetEnv") { "" } else { "SetEnv HOME={dir}/home\n" };
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {{dir}}/host\nAuthorizedKeysFile {{dir}}/keys\n\
+            "Port {port}\nListenAddress {address}\nHostKey {{dir}}/host\nAuthorizedKeysFile {{dir}}/keys\n\
              {home}StrictModes no\nPidFile none\nUsePAM no\nMaxStartups 100\nLogLevel ERROR\n\
              Subsystem sftp internal-sftp\n{lines}\n"
         );
         fs::write(at.join("config"), config.replace("{dir}", &at.display().to_string())).unwrap();
         let target = SshTarget {
-            endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port },
+            endpoint: Endpoint::Tcp { host: address.to_owned(), port },
             user: crate::user(),
             auth: identity.into(),
             host_key: HostKeyCheck::Pinned(host.public()),
         };
-        let mut sshd = Self { child: None, dir, port, target };
+        let mut sshd = Self { child: None, apart, dir, port, target };
         sshd.up();
         sshd
     }
@@ -58,10 +68,16 @@ impl Sshd {
     pub fn up(&mut self) {
         // A server that runs as root wants this folder; an ordinary user's does not.
         let _ = fs::create_dir_all("/run/sshd");
-        let mut command = Command::new("/usr/sbin/sshd");
+        let mut command = Link::within(self.apart.as_deref(), "/usr/sbin/sshd");
         command.args(["-D", "-e", "-f"]).arg(self.path("config")).stdin(Stdio::null());
         self.child = Some(command.spawn().unwrap());
-        until("sshd listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        until("sshd listens", || match &self.apart {
+            None => TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
+            apart => {
+                let mut asked = Link::within(apart.as_deref(), "nc");
+                asked.args(["-z", Link::FAR, &self.port.to_string()]).status().unwrap().success()
+            }
+        });
     }
 
     /// Ends the server and its connections, as a machine does that loses its network: what runs there goes on.

@@ -22,6 +22,9 @@ const CALM: Duration = Duration::from_millis(1_000);
 /// After something happened, looks come faster for a while: first after 50 ms, then each wait doubles.
 const EAGER: Duration = Duration::from_millis(50);
 
+/// So often what is installed is looked for.
+const STOCK_TRIES: u32 = 5;
+
 /// Starts what watches a running sandbox.
 pub(super) fn tasks(
     world: Arc<World>,
@@ -114,15 +117,20 @@ async fn connection(world: Arc<World>, record: ChannelRecord, live: Arc<Live>, n
 }
 
 async fn inventory(live: Arc<Live>, notes: Notes) {
-    match call(&live.session, &berth_tools::Inventory).await {
-        Ok(found) => notes.send(Note::Inventory(Inventory {
-            system: found.system,
-            tools: found
-                .tools
-                .into_iter()
-                .map(|tool| InstalledTool { name: tool.name.to_owned(), version: tool.version, hint: tool.hint })
-                .collect(),
-        })),
-        Err(error) => tracing::warn!(%error, "what is installed could not be seen"),
+    for _ in 0..STOCK_TRIES {
+        match call(&live.session, &berth_tools::Inventory).await {
+            Ok(found) => {
+                let tools = found.tools.into_iter().map(|tool| InstalledTool {
+                    name: tool.name.to_owned(),
+                    version: tool.version,
+                    hint: tool.hint,
+                });
+                return notes.send(Note::Inventory(Inventory { system: found.system, tools: tools.collect() }));
+            }
+            Err(error) => tracing::warn!(%error, "what is installed could not be seen"),
+        }
+        // The connection may have broken just then.
+        live.session.welcome().await;
+        sleep(CALM).await;
     }
 }
