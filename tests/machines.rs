@@ -284,7 +284,7 @@ async fn a_machine_of_ones_own() {
     window.click("//*[@role='menuitem'][contains(., 'Ports')]").await;
     fill(&window, "Port", &port.to_string()).await;
     fill(&window, "Port here (optional)", &here.to_string()).await;
-    window.click("//button[normalize-space()='Open']").await;
+    window.click("//*[@role='dialog']//button[normalize-space()='Open']").await;
     window.element(&format!("//*[@aria-label='Open ports']//*[contains(., '127.0.0.1:{port}')]")).await;
     let heard = || {
         let mut said = String::new();

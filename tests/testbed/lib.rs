@@ -1,4 +1,5 @@
-//! Real SSH servers and bad ways to them, for tests and measurements. All listens on loopback and ends with its owner.
+//! Real SSH servers and bad ways to them, for tests and measurements. All listens on loopback, or in namespaces
+//! made for it, and ends with its owner.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on stops")]
 
@@ -15,7 +16,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub use link::Link;
-pub use machine::Machine;
 pub use sshd::Sshd;
 pub use way::{Way, round_trip};
 

@@ -1,8 +1,11 @@
 //! A real network between two computers, of which this one is both: two namespaces and a cable.
 
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{is_root, processes};
+use crate::{has, is_root, processes};
+
+static LAID: AtomicUsize = AtomicUsize::new(0);
 
 /// The cable. Its near end is a client's, its far end a machine's; gone when dropped, with what runs at its ends.
 pub struct Link {
@@ -19,7 +22,11 @@ impl Link {
             eprintln!("no namespaces for networks: they are only root's to make");
             return None;
         }
-        let link = Self { name: format!("berth{}", std::process::id()) };
+        if !has("ip") || !has("nc") {
+            return None;
+        }
+        let laid = LAID.fetch_add(1, Ordering::Relaxed);
+        let link = Self { name: format!("berth-{}-{laid}", std::process::id()) };
         let (near, far) = (link.near(), link.far());
         for end in [&near, &far] {
             ip(&["netns", "add", end]);

@@ -1,5 +1,6 @@
 //! Processes of this computer, as `/proc` tells of them.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -37,11 +38,10 @@ pub fn of_session(process: u32) -> Vec<u32> {
 
 /// The processes whose home is in this folder, wherever they were started from.
 pub fn at_home_in(folder: &Path) -> Vec<u32> {
-    let home = [b"\0HOME=", folder.as_os_str().as_bytes(), b"/"].concat();
     let lives = |process: &u32| {
         let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
-        let environment = [b"\0".as_slice(), &environment].concat();
-        environment.windows(home.len()).any(|part| part == home)
+        let home = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(b"HOME="));
+        home.is_some_and(|home| Path::new(OsStr::from_bytes(home)).starts_with(folder))
     };
     all().filter(lives).collect()
 }

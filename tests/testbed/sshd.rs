@@ -66,6 +66,9 @@ impl Sshd {
 
     /// Starts it, where it does not run.
     pub fn up(&mut self) {
+        if self.child.is_some() {
+            return;
+        }
         // A server that runs as root wants this folder; an ordinary user's does not.
         let _ = fs::create_dir_all("/run/sshd");
         let mut command = Link::within(self.apart.as_deref(), "/usr/sbin/sshd");

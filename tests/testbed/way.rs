@@ -7,7 +7,7 @@ use std::time::Duration;
 use berth_ssh::{Endpoint, SshTarget};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
@@ -15,11 +15,14 @@ use tokio_util::task::AbortOnDropHandle;
 /// When TCP sends again what nobody has acknowledged: after this at first, then after twice as long each time.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
 const RETRANSMISSION_MOST: Duration = Duration::from_secs(120);
+/// So much is held at each end of a narrow way.
+const HELD: u32 = 16 * 1024;
 /// A connection that nobody answers is given up by whoever waits for it, or after so long.
 const UNANSWERED: Duration = Duration::from_secs(60);
 
 /// What goes in at its port comes out at another one later, in order, as fast as it went in. Its timer is some
-/// milliseconds late, so what a round trip takes is measured with [`round_trip`], not assumed. Ends when dropped.
+/// milliseconds late, so what a round trip takes is measured with [`round_trip`], not assumed. Dropped, it takes no
+/// more connections.
 pub struct Way {
     /// Where it begins, on 127.0.0.1.
     pub port: u16,
@@ -37,14 +40,29 @@ struct State {
 impl Way {
     /// To a port of this computer, with a delay in each direction.
     pub async fn to(port: u16, delay: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::lay(port, delay, None)
+    }
+
+    /// One that carries so many bytes a second in each direction, and holds few.
+    pub async fn narrow(port: u16, rate: u32) -> Self {
+        Self::lay(port, Duration::ZERO, Some(rate))
+    }
+
+    fn lay(port: u16, delay: Duration, rate: Option<u32>) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        if rate.is_some() {
+            socket.set_recv_buffer_size(HELD).unwrap();
+            socket.set_send_buffer_size(HELD).unwrap();
+        }
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(128).unwrap();
         let own = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
         let serving = {
             let state = state.clone();
             async move {
                 while let Ok((near, _)) = listener.accept().await {
-                    tokio::spawn(connect(near, port, delay, state.clone()));
+                    tokio::spawn(connect(near, port, (delay, rate), state.clone()));
                 }
             }
         };
@@ -100,7 +118,10 @@ pub async fn round_trip(delay: Duration) -> f64 {
     trips[trips.len() / 2]
 }
 
-async fn connect(near: TcpStream, port: u16, delay: Duration, state: Arc<Mutex<State>>) {
+/// A delay, and how many bytes it carries a second.
+type Manner = (Duration, Option<u32>);
+
+async fn connect(near: TcpStream, port: u16, manner: Manner, state: Arc<Mutex<State>>) {
     let (number, gone) = {
         let mut state = state.lock().unwrap();
         state.connections += 1;
@@ -113,22 +134,23 @@ async fn connect(near: TcpStream, port: u16, delay: Duration, state: Arc<Mutex<S
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
     tokio::join!(
-        carry(near_in, far_out, delay, state.clone(), number),
-        carry(far_in, near_out, delay, state.clone(), number)
+        carry(near_in, far_out, manner, state.clone(), number),
+        carry(far_in, near_out, manner, state.clone(), number)
     );
 }
 
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    delay: Duration,
+    (delay, rate): Manner,
     state: Arc<Mutex<State>>,
     number: usize,
 ) {
-    // 64 MiB on their way: the way itself never holds anything back.
-    let (sender, mut queue) = mpsc::channel::<(Instant, Vec<u8>)>(1_024);
+    // 64 MiB on their way: unless it is narrow, the way itself never holds anything back.
+    let (chunk, chunks) = if rate.is_some() { (2 * 1024, 1) } else { (64 * 1024, 1_024) };
+    let (sender, mut queue) = mpsc::channel::<(Instant, Vec<u8>)>(chunks);
     let reading = async move {
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; chunk];
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
             if sender.send((Instant::now() + delay, buffer[..read].to_vec())).await.is_err() {
                 return;
@@ -145,6 +167,9 @@ async fn carry(
             }
             if state.lock().unwrap().dead.contains(&number) {
                 std::future::pending::<()>().await;
+            }
+            if let Some(rate) = rate {
+                sleep(Duration::from_secs(1).mul_f64(bytes.len() as f64 / f64::from(rate))).await;
             }
             if to.write_all(&bytes).await.is_err() {
                 return;

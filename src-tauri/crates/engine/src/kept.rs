@@ -57,6 +57,8 @@ struct Way<'a> {
     bytes_in: u64,
     bytes_out: u64,
     timed_out: bool,
+    /// Whether it was heard to begin.
+    begun: bool,
 }
 
 impl Keeper {
@@ -71,12 +73,11 @@ impl Keeper {
         live: mpsc::Sender<Bytes>,
     ) -> Result<Outcome, RpcError> {
         let deadline = Instant::now() + limit;
-        let (out, err, bytes_in, bytes_out, timed_out) = (0, 0, 0, 0, false);
-        let mut way = Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out };
+        let (out, err, bytes_in, bytes_out, timed_out, begun) = (0, 0, 0, 0, false, false);
+        let mut way = Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out, begun };
         loop {
             let id = JobId::fresh().0;
-            let keep =
-                Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.swap(true, Relaxed) };
+            let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.load(Relaxed) };
             let begun = match way.begin(&keep).await {
                 Err(error) => {
                     self.put(keep.seen);
@@ -84,6 +85,7 @@ impl Keeper {
                 }
                 Ok(begun) => begun,
             };
+            self.swept.store(true, Relaxed);
             let ran = match begun {
                 Begun::Ended(ran) => Some(ran),
                 Begun::Unknown => {
@@ -176,11 +178,12 @@ impl Way<'_> {
                 _ => return std::future::pending().await,
             }
         }
+        self.begun = true;
         let mut pause = 2 * FOLLOW;
         loop {
             sleep(pause).await;
             pause = (pause * 3 / 2).min(CALM);
-            if let Ok(Standing::Lost) = self.look(id).await {
+            if let Ok(Standing::Lost | Standing::Never) = self.look(id).await {
                 return;
             }
         }
@@ -194,9 +197,10 @@ impl Way<'_> {
                 return Err(self.give_up(id));
             }
             match self.look(id).await {
-                Ok(Standing::Never) => return Ok(None),
+                Ok(Standing::Never) if !self.begun => return Ok(None),
                 Ok(Standing::Ended(ran)) => return Ok(Some(ran)),
-                Ok(Standing::Lost) => {
+                // Its folder may be gone with the machine's temporary files.
+                Ok(Standing::Lost | Standing::Never) => {
                     return Err(RpcError::new(
                         ErrorCode::OutcomeUnknown,
                         "The command was ended from outside, or the machine was started anew while it ran.",

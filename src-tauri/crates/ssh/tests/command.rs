@@ -3,19 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use berth_ssh::{Endpoint, HostKeyCheck, Identity, RunOptions, Session, SessionOptions, SshError, SshTarget};
 
 fn target(program: &str, arguments: &[&str], host_key: &Identity) -> SshTarget {
-    let user = Command::new("id").arg("-un").output().unwrap().stdout;
     SshTarget {
         endpoint: Endpoint::Command {
             program: program.into(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
         },
-        user: String::from_utf8(user).unwrap().trim().to_owned(),
+        user: berth_testbed::user(),
         auth: Identity::generate().unwrap().into(),
         host_key: HostKeyCheck::Pinned(host_key.public()),
     }

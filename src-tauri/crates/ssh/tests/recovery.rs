@@ -143,6 +143,20 @@ async fn a_session_that_is_dropped_leaves_no_connection() {
     until("the connection is closed", || sshd.connections().is_empty());
 }
 
+/// As slow as a telephone: ten seconds pass from one word of the machine to the next, but it takes more meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_way_up_is_not_taken_for_a_dead_one() {
+    let sshd = Sshd::start();
+    let way = Way::narrow(sshd.port, 10 * 1024).await;
+    let session = Session::new(way.target(&sshd.target), SessionOptions::default());
+    assert_eq!(says(&session, "echo on").await, "on");
+    let (source, at) = (vec![5; 200 * 1024], sshd.path("slowly"));
+    let size = source.len() as u64;
+    let sent = session.upload(&source[..], size, at.to_str().unwrap().as_bytes(), None, |_| {}).await;
+    assert_eq!(sent.unwrap(), size);
+    assert_eq!(way.connections(), 2, "one for actions, one for the file");
+}
+
 /// russh stops reading a connection while nobody takes what came by it: that is no silence of the machine's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_nobody_reads_for_a_while_is_not_taken_for_dead() {

@@ -8,13 +8,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use berth_ssh::RunOptions;
-use berth_testbed::{Sshd, has};
+use berth_testbed::{Sshd, has, which};
 use support::{run, says, within};
-
-fn which(program: &str) -> std::path::PathBuf {
-    let path = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file()).unwrap()
-}
 
 /// A server whose user has this login shell.
 fn with_login(shell: &str) -> Sshd {
@@ -54,7 +49,7 @@ async fn any_sh_is_a_resident_shell() {
         }
         let sshd = with_login("{dir}/login");
         fs::create_dir(sshd.path("bin")).unwrap();
-        symlink(which(name), sshd.path("bin/sh")).unwrap();
+        symlink(which(name).unwrap(), sshd.path("bin/sh")).unwrap();
         let login = format!(
             "#!/bin/sh\nPATH={}:$PATH\nexport PATH\n[ \"$1\" != -l ] || shift\nexec sh \"$@\"\n",
             sshd.path("bin").display()
@@ -70,7 +65,7 @@ async fn any_sh_is_a_resident_shell() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fish_is_a_login_shell() {
     if has("fish") {
-        serves(&with_login(&which("fish").display().to_string()), "fish").await;
+        serves(&with_login(&which("fish").unwrap().display().to_string()), "fish").await;
     }
 }
 

@@ -123,7 +123,8 @@ fi; }
 
 /// What an app that ended left: of the last of its runs it could not say any more that it had seen their outcome.
 const SWEEP: &str = r#"( for _d in "${HOME%/}"/.berth/runs/berth-run-*; do
-if [ -n "$(find "$_d" -prune -mtime +30 2>/dev/null)" ] && ! _alive; then rm -rf -- "$_d"; fi; done )
+if { [ -s "$_d/code" ] || [ -e "$_d/tomb" ]; } && [ -n "$(find "$_d" -prune -mtime +30 2>/dev/null)" ]
+then rm -rf -- "$_d"; fi; done )
 "#;
 
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
@@ -158,11 +159,11 @@ impl Tool for Keep {
             }
             script.raw("; do ! _find || set -- \"$@\" \"$_d\"; done; rm -rf -- \"$@\" )\n");
         }
+        script.raw("_show \"$_c\"\n");
         if self.sweep {
             script.raw(SWEEP);
         }
-        script
-            .raw("_show \"$_c\"; exit 0\nelif [ -n \"$_d\" ]; then printf 'taken\\0'; exit 0\nfi\nprintf 'plain\\0'\n");
+        script.raw("exit 0\nelif [ -n \"$_d\" ]; then printf 'taken\\0'; exit 0\nfi\nprintf 'plain\\0'\n");
         script.raw("eval ").word(&command).raw("\n");
         script.finish(2 * usize::try_from(LIMIT).unwrap_or(usize::MAX) + 4_096, false)
     }

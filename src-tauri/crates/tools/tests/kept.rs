@@ -61,10 +61,7 @@ fn what_nobody_asked_after_for_a_month_is_swept_but_never_what_runs() {
             machine.run(home, &keep(home, id, "true")).unwrap();
             assert!(left(id).exists());
         }
-        let me = std::process::id();
-        let stat = std::fs::read_to_string(format!("/proc/{me}/stat")).unwrap();
-        let born = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap();
-        std::fs::write(left("runs").join("pid"), format!("{me} {born}\n")).unwrap();
+        std::fs::remove_file(left("runs").join("code")).unwrap();
         for id in ["ended", "runs"] {
             let old = std::time::SystemTime::now() - std::time::Duration::from_secs(40 * 24 * 3_600);
             std::fs::File::open(left(id)).unwrap().set_modified(old).unwrap();

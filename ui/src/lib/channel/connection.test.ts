@@ -19,11 +19,11 @@ describe('connectionTrouble', () => {
       'The connection to gpu-box was lost. Connecting again…',
     );
     expect(on({ connection: { state: 'reconnecting', attempt: 1, reason: 'No route to host.' } })).toEqual({
-      text: 'The connection to gpu-box was lost. Trying again, 1 try so far: No route to host.',
+      text: 'The connection to gpu-box was lost. 1 try failed: No route to host.',
       tone: 'warn',
     });
     const local = on({ connection: { state: 'reconnecting', attempt: 2, reason: '' } }, false);
-    expect(local?.text).toBe('The connection to the sandbox was lost. Trying again, 2 tries so far.');
+    expect(local?.text).toBe('The connection to the sandbox was lost. 2 tries failed.');
   });
 
   it('says why a machine is out of reach, in one line whatever the machine said', () => {

@@ -25,7 +25,11 @@ export function connectionTrouble({ provider, sandbox }: Channel, place: string)
     text:
       attempt === 0
         ? `${lost} Connecting again…`
-        : `${lost} Trying again, ${count(attempt, 'try', 'tries')} so far${last}`.replace(/[.]?$/, '.'),
+        : ended(`${lost} ${count(attempt, 'try', 'tries')} failed${last}`),
     tone: 'warn',
   };
+}
+
+function ended(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }

@@ -23,6 +23,14 @@ describe('verdict', () => {
     );
   });
 
+  it('does not count a way in that was tried before another one let in, or an address before another one answered', () => {
+    const tried = [
+      check({ id: 'auth-agent', ok: false, optional: true }),
+      check({ id: 'tcp', ok: false, optional: true }),
+    ];
+    expect(verdict(report(true, ...tried, check({})), 'machine')).toBe('This machine can be a sandbox.');
+  });
+
   it('says why not, by the first thing in the way', () => {
     const less = check({ ok: false, optional: true, detail: 'No ripgrep.' });
     const bad = check({ ok: false, detail: 'Nothing answers on port 22.' });
@@ -37,6 +45,10 @@ describe('verdict', () => {
       'This machine cannot be a sandbox, because: the key of box (127.0.0.1) has changed.',
     );
     expect(verdict(report(false), 'machine')).toBe('Berth could not connect.');
+    const refused = check({ id: 'auth-key', ok: false, optional: true, detail: 'Not accepted.' });
+    expect(verdict(report(false, refused), 'machine')).toBe(
+      'Berth could not connect, because: not accepted.',
+    );
     const tcp = check({ id: 'tcp', ok: false, detail: 'Connection refused' });
     expect(verdict(report(false, tcp), 'sandbox')).toBe(
       'Berth could not connect, because: connection refused',

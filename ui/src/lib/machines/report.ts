@@ -19,6 +19,11 @@ export function markOf({ ok, optional }: Pick<Check, 'ok' | 'optional'>): Mark {
 /** What was checked: a machine that may become a sandbox, or a sandbox in use. */
 export type Checked = 'machine' | 'sandbox';
 
+/** What a machine lacks that can be a sandbox. A way in that was tried before another one let us in is nothing of that. */
+export function lacking({ checks }: Pick<CheckReport, 'checks'>): Check[] {
+  return checks.filter(({ id, ok }) => !ok && !/auth|tcp/.test(id));
+}
+
 /** Whether the machine was reached at all: what comes before its shell is the way to it. */
 export function isReached({ checks }: Pick<CheckReport, 'checks'>): boolean {
   return checks.some(({ id }) => id === 'shell');
@@ -42,11 +47,11 @@ export function verdict({ ok, checks }: CheckReport, of: Checked): string {
   const words = VERDICTS[of];
   if (!ok) {
     const bad = isReached({ checks }) ? words.bad : 'Berth could not connect';
-    const first = checks.find((check) => markOf(check) === 'bad');
+    const first = checks.find((check) => markOf(check) === 'bad') ?? checks.findLast(({ ok }) => !ok);
     const why = first && firstSentence(plainLine(first.detail || first.label));
     return why ? `${bad}, because: ${lowerFirst(why)}` : `${bad}.`;
   }
-  return checks.every((check) => check.ok) ? words.ok : words.less;
+  return lacking({ checks }).length === 0 ? words.ok : words.less;
 }
 
 /** The rest stands below. */

@@ -4,7 +4,7 @@ import { stateOf } from '$lib/channel/states';
 import { count } from '$lib/kit/format';
 import type { Tone } from '$lib/kit/tone';
 import type { Checking } from '$lib/state/checks.svelte';
-import { isReached } from './report';
+import { isReached, lacking } from './report';
 
 interface MachineState {
   word: string;
@@ -18,15 +18,18 @@ export function machineState(channels: readonly Channel[], checking: Checking): 
   const trouble =
     states.find(({ tone }) => tone === 'bad') ?? states.find(({ word }) => word === 'Reconnecting');
   if (trouble) return { word: trouble.word, tone: trouble.tone };
+  const runs = states.some(({ word }) => word === 'Running');
   const { report } = checking;
   if (report) {
-    if (!report.ok) return { word: isReached(report) ? 'Cannot be a sandbox' : 'Not connected', tone: 'bad' };
-    return report.checks.every(({ ok }) => ok)
+    if (!report.ok && isReached(report)) return { word: 'Cannot be a sandbox', tone: 'bad' };
+    // It may have come back since.
+    if (!report.ok) return runs ? { word: 'Connected', tone: 'ok' } : { word: 'Not connected', tone: 'bad' };
+    return lacking(report).length === 0
       ? { word: 'Can be a sandbox', tone: 'ok' }
       : { word: 'Can be a sandbox, with less', tone: 'warn' };
   }
   if (checking.error) return { word: 'Could not be checked', tone: 'bad' };
-  if (states.some(({ word }) => word === 'Running')) return { word: 'Connected', tone: 'ok' };
+  if (runs) return { word: 'Connected', tone: 'ok' };
   return { word: 'Not checked yet', tone: 'plain' };
 }
 

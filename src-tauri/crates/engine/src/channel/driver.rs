@@ -220,6 +220,7 @@ impl Driver {
     async fn start(&mut self) {
         self.set(SandboxState::Starting).await;
         self.view.sandbox.failure = None;
+        self.view.sandbox.steps.clear();
         let provider = match self.world.provider(&self.record) {
             Ok(provider) => provider,
             Err(error) => return self.failed("could not start", error).await,

@@ -1,6 +1,6 @@
 //! What is watched in a running sandbox: what listens, which jobs run, whether the connection stands.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub(super) fn tasks(
     notes: &Notes,
 ) -> Vec<Task> {
     let mut tasks = vec![
-        Task::spawn("looks", looks(live.clone(), notes.clone())),
+        Task::spawn("looks", looks(record.last_ports.clone(), live.clone(), notes.clone())),
         Task::spawn("connection", connection(world, record, live.clone(), notes.clone())),
     ];
     if take_stock {
@@ -49,7 +49,8 @@ const LASTING: Duration = Duration::from_millis(400);
 const LASTING_CHOSEN: Duration = Duration::from_secs(4);
 const CHOSEN: std::ops::RangeFrom<u16> = 32_768..;
 
-async fn looks(live: Arc<Live>, notes: Notes) {
+async fn looks(known: Vec<u16>, live: Arc<Live>, notes: Notes) {
+    let mut known: HashSet<u16> = known.into_iter().collect();
     let mut jobs = Vec::new();
     let mut last = Vec::new();
     let mut since: HashMap<u16, Instant> = HashMap::new();
@@ -74,8 +75,10 @@ async fn looks(live: Arc<Live>, notes: Notes) {
             listeners.retain(|listener| {
                 let listens = since.entry(listener.port).or_insert_with(Instant::now).elapsed();
                 soon |= listens < LASTING;
-                listens >= if CHOSEN.contains(&listener.port) { LASTING_CHOSEN } else { LASTING }
+                let chosen = CHOSEN.contains(&listener.port) && !known.contains(&listener.port);
+                listens >= if chosen { LASTING_CHOSEN } else { LASTING }
             });
+            known.extend(listeners.iter().map(|listener| listener.port));
             if soon {
                 pause = EAGER;
             }

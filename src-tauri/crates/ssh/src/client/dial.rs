@@ -13,6 +13,9 @@ use super::trace::Trace;
 
 /// How long one address may take.
 const EACH: Duration = Duration::from_secs(6);
+/// So many bytes may wait in a socket to be sent.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 64 * 1024;
 /// How many addresses of a name are tried.
 const MOST: usize = 16;
 
@@ -30,6 +33,7 @@ pub(crate) async fn tcp(host: &str, port: u16, trace: &Trace) -> Result<TcpStrea
                 trace.ok("tcp", "Connect", since, || format!("{address} answers"));
                 stream.set_nodelay(true)?;
                 keep_alive(&stream)?;
+                hold_little(&stream);
                 return Ok(stream);
             }
             Err(error) => {
@@ -92,8 +96,17 @@ fn hint(error: &io::Error, port: u16) -> Option<String> {
     })
 }
 
-/// The socket finds out that the other end is gone; a request of SSH's own is answered badly by some servers.
+/// The socket finds out that the other end is gone.
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     let often = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
     SockRef::from(stream).set_tcp_keepalive(&often)
+}
+
+/// What is not sent yet waits here, not in the socket: a question that is asked meanwhile is asked soon, and that more is
+/// taken tells that what came before has arrived. What is on its way is not limited by it.
+fn hold_little(stream: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = stream;
 }

@@ -116,13 +116,13 @@ impl Line {
         *tries < TRIES
     }
 
-    /// For how many beats, of which this is one, nothing came although it is waited for. Beats and no time: a computer that
-    /// slept has heard nothing either.
-    pub(crate) fn beat(&self) -> u32 {
+    /// For how many beats, of which this is one, nothing came although it is waited for while all else was well. Beats and
+    /// no time: a computer that slept has heard nothing either.
+    pub(crate) fn beat(&self, well: bool) -> u32 {
         let mut now = self.now();
         let heard = self.connection.heard();
         let silent = heard == now.heard && (now.channels > 0 || self.first) && self.connection.waits();
-        (now.heard, now.silent) = (heard, if silent { now.silent + 1 } else { 0 });
+        (now.heard, now.silent) = (heard, if silent && well { now.silent + 1 } else { 0 });
         now.silent
     }
 

@@ -26,8 +26,8 @@ const REFUSED: Duration = Duration::from_secs(5);
 /// long.
 const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_millis(1_500);
-/// One beside the first is asked after so many silent beats, and again after as many more; it is dead after so many, if the
-/// first one answers. A slow way up takes seconds from one word of the machine to the next.
+/// One beside the first is asked after so many silent beats, and again after as many more; it is dead after so many while
+/// the first one answers. A slow way up takes seconds from one word of the machine to the next.
 const ASKED: u32 = 3;
 const DEAD: u32 = 10;
 /// What takes longer than this to connect to may never have heard of us.
@@ -218,11 +218,11 @@ impl Link {
         }
         loop {
             sleep(BEAT).await;
-            let is_well = first.beat() < ASKED;
+            let is_well = first.beat(true) < ASKED;
             for line in self.pool.all().into_iter().filter(|line| !Arc::ptr_eq(line, first)) {
-                match line.beat() {
+                match line.beat(is_well) {
                     0 => {}
-                    DEAD.. if is_well => line.connection.cut(),
+                    DEAD.. => line.connection.cut(),
                     silent if silent % ASKED == 0 => {
                         tokio::spawn(async move { timeout(SILENCE, line.connection.ping()).await });
                     }

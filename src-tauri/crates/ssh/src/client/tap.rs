@@ -14,7 +14,8 @@ use super::shown;
 /// How much is kept.
 const KEPT: usize = 512;
 
-/// What a server said first, and how much it has said in all.
+/// What a server said first, and how much it has said in all. That it takes more, after it took no more for a while, is a
+/// word, too: there is room only for what TCP was told has arrived.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard {
     first: Arc<Mutex<Vec<u8>>>,
@@ -57,7 +58,7 @@ impl Heard {
         self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many bytes it has said.
+    /// Grows with what it says.
     pub(crate) fn count(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -87,13 +88,15 @@ pub(crate) struct Tap<S> {
     heard: Heard,
     /// Whether that is still the beginning.
     first: bool,
+    /// Whether it takes no more for now.
+    full: bool,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl<S> Tap<S> {
     pub(crate) fn new(stream: S, heard: Heard) -> Self {
         let cut = Box::pin(heard.cut.clone().cancelled_owned());
-        Self { stream, first: true, heard, cut }
+        Self { stream, first: true, full: false, heard, cut }
     }
 
     /// Whoever waits for the stream is woken when it is cut.
@@ -123,7 +126,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.poll_cut(cx)?;
-        Pin::new(&mut this.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
+        if std::mem::replace(&mut this.full, polled.is_pending()) && matches!(polled, Poll::Ready(Ok(_))) {
+            this.heard.bytes.fetch_add(1, Ordering::Relaxed);
+        }
+        polled
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
