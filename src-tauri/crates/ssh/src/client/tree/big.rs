@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use russh::ChannelMsg;
 
 use super::outcome::TreeOptions;
@@ -259,6 +259,8 @@ impl Session {
         let (at, length) = (kept.to_owned(), known.map_or(0, |(length, _)| length));
         let writing = tokio::task::spawn_blocking(move || keep(&at, source));
         let (mut ended, mut line, mut received) = (Ended::default(), Some(Vec::new()), 0);
+        // A server sends small pieces; each that is handed over costs a switch of threads and a write.
+        let mut gathered = BytesMut::with_capacity(CHUNK);
         while let Some(message) = reader.wait().await {
             let ChannelMsg::Data { data } = message else {
                 if ended.take(message) {
@@ -288,10 +290,16 @@ impl Session {
             received += bytes.len() as u64;
             done.store(before + received, Ordering::Relaxed);
             tell();
-            if !bytes.is_empty() && sender.send(bytes).await.is_err() {
-                break;
+            gathered.extend_from_slice(&bytes);
+            if gathered.len() >= CHUNK {
+                let full = std::mem::replace(&mut gathered, BytesMut::with_capacity(CHUNK));
+                if sender.send(full.freeze()).await.is_err() {
+                    break;
+                }
             }
         }
+        // Whatever ended it: what came is kept.
+        let _ = sender.send(gathered.freeze()).await;
         drop(sender);
         match writing.await {
             Ok(Ok(())) => {}
@@ -334,13 +342,10 @@ fn keep(at: &Path, mut source: pipe::Source) -> io::Result<()> {
         return Ok(());
     }
     let mut file = if first == *b"+" { OpenOptions::new().append(true).open(at)? } else { fresh(at)? };
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        match source.read(&mut buffer)? {
-            0 => return Ok(()),
-            read => file.write_all(&buffer[..read])?,
-        }
+    while let Some(bytes) = source.next() {
+        file.write_all(&bytes)?;
     }
+    Ok(())
 }
 
 /// A new file in place of what was kept there; through no link.

@@ -53,6 +53,13 @@ pub(super) struct Source {
     now: Bytes,
 }
 
+impl Source {
+    /// What comes next, as it comes.
+    pub(super) fn next(&mut self) -> Option<Bytes> {
+        if self.now.is_empty() { self.receiver.blocking_recv() } else { Some(std::mem::take(&mut self.now)) }
+    }
+}
+
 impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.now.is_empty() {
