@@ -9,7 +9,8 @@ use std::process::Stdio;
 
 use berth_model::SandboxState;
 use berth_store::Store;
-use common::{Computer, contains, until};
+use berth_testbed::until;
+use common::{Computer, contains};
 use serde_json::{Value, json};
 
 fn jobs(computer: &Computer, channel: &str) -> Vec<Value> {

@@ -10,7 +10,8 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Computer, until};
+use berth_testbed::until;
+use common::Computer;
 use serde_json::{Value, json};
 
 fn transfer(computer: &Computer, id: &Value) -> Value {

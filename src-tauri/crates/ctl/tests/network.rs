@@ -7,8 +7,8 @@ mod common;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use berth_testbed::{Link, Sshd};
-use common::{Computer, PATIENCE, until};
+use berth_testbed::{Link, Sshd, until};
+use common::{Computer, PATIENCE};
 use serde_json::json;
 
 /// An engine at the near end of a cable and a machine at the far end. They end in this order.

@@ -7,7 +7,8 @@ mod common;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use common::{Computer, until};
+use berth_testbed::until;
+use common::Computer;
 use serde_json::{Value, json};
 
 fn error(output: &std::process::Output) -> Value {
