@@ -10,7 +10,7 @@ use berth_model::{Check, CheckReport};
 use berth_ssh::{RunOptions, RunOutput, Session, SshError, SshTarget, Step};
 use berth_tools::{Inventory, Tool};
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 
 use crate::reply::reply;
 use crate::terminals::FIND_KEEPER;
@@ -24,7 +24,11 @@ const ROOM: u64 = 256 * 1024 * 1024;
 
 /// Tries it all. The connections made for it are closed at the end. `notes` are what of an SSH configuration is not
 /// understood or not followed: that is no fault of the machine, and is said first.
-pub async fn check(target: &SshTarget, notes: &[String]) -> CheckReport {
+pub fn check<'a>(target: &'a SshTarget, notes: &'a [String]) -> BoxFuture<'a, CheckReport> {
+    Box::pin(checked(target, notes))
+}
+
+async fn checked(target: &SshTarget, notes: &[String]) -> CheckReport {
     let (steps, reached) = berth_ssh::diagnose(target).await;
     let mut report = Report { checks: Vec::new(), round_trip_ms: None };
     if !notes.is_empty() {
@@ -46,7 +50,7 @@ pub async fn check(target: &SshTarget, notes: &[String]) -> CheckReport {
     report.finish()
 }
 
-/// One step of a connection. A way in that was tried before another one let us in is no fault.
+/// One step of a connection. One way in that is refused is no fault as long as there may be others.
 fn connected(step: Step) -> Check {
     let mut label = step.label;
     if let Some(first) = label.get_mut(..1) {
@@ -54,6 +58,7 @@ fn connected(step: Step) -> Check {
     }
     Check {
         optional: step.id.contains("auth"),
+        overtaken: false,
         id: step.id,
         label,
         ok: step.ok,
@@ -92,6 +97,7 @@ impl Report {
             label: label.to_owned(),
             ok: found.ok,
             optional,
+            overtaken: false,
             detail: found.detail,
             hint: found.hint,
             duration_ms: millis(took),
@@ -164,18 +170,26 @@ impl Report {
     }
 
     fn finish(mut self) -> CheckReport {
-        // A name may have an address that does not answer: no fault where the next one does.
         for at in 0..self.checks.len() {
             let (before, after) = self.checks.split_at_mut(at + 1);
-            if let Some(check) = before.last_mut().filter(|check| !check.ok && check.id.ends_with("tcp")) {
-                check.optional = after.iter().any(|later| later.ok && later.id == check.id);
+            if let Some(check) = before.last_mut().filter(|check| !check.ok) {
+                let way = way(&check.id);
+                check.overtaken = way.is_some() && after.iter().any(|later| later.ok && self::way(&later.id) == way);
             }
         }
-        // Which way let us in is told by the last of them; that some did not is no fault where one did.
-        let ok = self.round_trip_ms.is_some() && self.checks.iter().all(|check| check.ok || check.optional);
+        let fine = |check: &Check| check.ok || check.optional || check.overtaken;
+        let ok = self.round_trip_ms.is_some() && self.checks.iter().all(fine);
         let text = text(ok, &self.checks, self.round_trip_ms);
         CheckReport { ok, checks: self.checks, round_trip_ms: self.round_trip_ms, text }
     }
+}
+
+/// What a step is one of several tries at: one of a machine's addresses, one of the ways to sign in to it.
+fn way(id: &str) -> Option<&str> {
+    if id.ends_with("tcp") {
+        return Some(id);
+    }
+    id.find("auth").and_then(|at| id.get(..at + 4))
 }
 
 fn text(ok: bool, checks: &[Check], round_trip_ms: Option<f64>) -> String {
@@ -187,10 +201,11 @@ fn text(ok: bool, checks: &[Check], round_trip_ms: Option<f64>) -> String {
     };
     let mut text = format!("{verdict}\n");
     for check in checks {
-        let mark = match (check.ok, check.optional) {
-            (true, _) => "ok     ",
-            (false, true) => "missing",
-            (false, false) => "FAILED ",
+        let mark = match check {
+            Check { ok: true, .. } => "ok     ",
+            Check { overtaken: true, .. } => "passed ",
+            Check { optional: true, .. } => "missing",
+            _ => "FAILED ",
         };
         text.push_str(&format!("{mark} {}: {} ({} ms)\n", check.label, check.detail, check.duration_ms));
         if let Some(hint) = &check.hint {
@@ -354,4 +369,31 @@ async fn multiplexer(session: &Session) -> Found {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_that_failed_is_overtaken_by_one_that_did_not() {
+        let check = |id: &str, ok| {
+            let optional = id.contains("auth");
+            let (id, label, detail) = (id.to_owned(), String::new(), String::new());
+            Check { id, label, ok, optional, overtaken: false, detail, hint: None, duration_ms: 0 }
+        };
+        let overtaken = |checks: Vec<Check>| {
+            let report = Report { checks, round_trip_ms: Some(1.0) }.finish();
+            let ids: Vec<_> = report.checks.into_iter().filter(|check| check.overtaken).map(|check| check.id).collect();
+            (report.ok, ids.join(" "))
+        };
+        let (hop, here) = (check("hop1-auth-key", false), check("auth-agent", false));
+        let ways = vec![hop.clone(), check("hop1-auth-password", true), check("tcp", false), check("tcp", true)];
+        let all = [ways.clone(), vec![here.clone(), check("auth-key", true), check("disk", true)]].concat();
+        assert_eq!(overtaken(all), (true, "hop1-auth-key tcp auth-agent".to_owned()));
+        // What went well on the way to it makes up for nothing that is wrong at its end.
+        assert_eq!(overtaken([ways, vec![here]].concat()), (true, "hop1-auth-key tcp".to_owned()));
+        assert_eq!(overtaken(vec![check("hop1-tcp", true), check("tcp", false)]), (false, String::new()));
+        assert_eq!(overtaken(vec![check("shell", false), check("streams", true)]), (false, String::new()));
+    }
 }

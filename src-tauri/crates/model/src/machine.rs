@@ -84,6 +84,9 @@ wire! {
         pub ok: bool,
         /// Whether a machine that fails here can still be a sandbox, with less.
         pub optional: bool,
+        /// Whether it failed and another way was found: a key that was refused before the one that was not, an address
+        /// that did not answer before the one that did.
+        pub overtaken: bool,
         /// What was found.
         pub detail: String,
         /// What to do, where something is wrong.

@@ -564,6 +564,11 @@ ok: boolean,
  */
 optional: boolean, 
 /**
+ * Whether it failed and another way was found: a key that was refused before the one that was not, an address
+ * that did not answer before the one that did.
+ */
+overtaken: boolean, 
+/**
  * What was found.
  */
 detail: string, 

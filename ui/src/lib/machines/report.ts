@@ -2,26 +2,28 @@
 import type { Check, CheckReport } from '$lib/api';
 import { plainLine } from '$lib/kit/plain';
 
-/** How a check stands: as it should be, less than it could be, or in the way. */
-export type Mark = 'ok' | 'less' | 'bad';
+/** How a check stands: as it should be, made up for by another way, less than it could be, or in the way. */
+export type Mark = 'ok' | 'past' | 'less' | 'bad';
 
 export const MARK_WORDS: Record<Mark, string> = {
   ok: 'as it should be',
+  past: 'another way was found',
   less: 'works with less',
   bad: 'in the way',
 };
 
-export function markOf({ ok, optional }: Pick<Check, 'ok' | 'optional'>): Mark {
+export function markOf({ ok, optional, overtaken }: Pick<Check, 'ok' | 'optional' | 'overtaken'>): Mark {
   if (ok) return 'ok';
+  if (overtaken) return 'past';
   return optional ? 'less' : 'bad';
 }
 
 /** What was checked: a machine that may become a sandbox, or a sandbox in use. */
 export type Checked = 'machine' | 'sandbox';
 
-/** What a machine lacks that can be a sandbox. A way in that was tried before another one let us in is nothing of that. */
+/** What a machine lacks that can be a sandbox. */
 export function lacking({ checks }: Pick<CheckReport, 'checks'>): Check[] {
-  return checks.filter(({ id, ok }) => !ok && !/auth|tcp/.test(id));
+  return checks.filter((check) => markOf(check) === 'less');
 }
 
 /** Whether the machine was reached at all: what comes before its shell is the way to it. */
