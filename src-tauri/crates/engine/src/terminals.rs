@@ -18,8 +18,12 @@ use crate::live::Live;
 const AGAIN: Duration = Duration::from_millis(300);
 /// What is said where a connection may be lost and nothing keeps a terminal.
 const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connection is lost, this terminal ends.\r\n";
+/// So often may a terminal be lost that has never printed a thing: a server that drops who asks for one does so for ever.
+const TRIES: usize = 5;
 const LOST: &str = "\r\n\x1b[33mThe connection was lost. This terminal comes back when the machine does.\x1b[0m\r\n";
 const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with it. \x1b[0m\r\n";
+const REFUSED: &str = "\r\n\x1b[7m The machine ends the connection whenever a terminal is opened. \x1b[0m\r\n\
+                       Ask who runs it whether this account may have one. Commands and files work without.\r\n";
 
 /// Says what the machine has to keep terminals, and fails where it has nothing.
 pub(crate) const FIND_KEEPER: &str =
@@ -168,8 +172,11 @@ enum End {
 }
 
 async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
+    let (mut printed, mut tries) = (false, 0);
     loop {
-        match serve(&mut way, &mut pty, &mut host).await {
+        let end = serve(&mut way, &mut pty, &mut host, &mut printed).await;
+        tries += 1;
+        match end {
             // The viewer is gone: the programs are told that their terminal is, as when a window is closed.
             End::Closed => {
                 let _ = pty.writer.close().await;
@@ -177,6 +184,11 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
             }
             End::Exited(code) => {
                 let _ = host.output.send(TerminalOutput::Exit(code)).await;
+                return;
+            }
+            End::Lost if !printed && tries == TRIES => {
+                let _ = host.output.send(TerminalOutput::Data(Bytes::from_static(REFUSED.as_bytes()))).await;
+                let _ = host.output.send(TerminalOutput::Exit(None)).await;
                 return;
             }
             End::Lost if way.keeper.is_none() => {
@@ -218,11 +230,12 @@ async fn back(way: &mut Way, host: &mut TerminalHost) -> Option<Pty> {
     }
 }
 
-async fn serve(way: &mut Way, pty: &mut Pty, host: &mut TerminalHost) -> End {
+async fn serve(way: &mut Way, pty: &mut Pty, host: &mut TerminalHost, printed: &mut bool) -> End {
     loop {
         tokio::select! {
             bytes = pty.reader.recv() => match bytes {
                 Some(bytes) => {
+                    *printed = true;
                     if host.output.send(TerminalOutput::Data(bytes)).await.is_err() {
                         return End::Closed;
                     }
@@ -313,5 +326,33 @@ mod tests {
             }
             session.close().await;
         }
+    }
+    /// It is said once, and not asked for again and again.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_machine_that_drops_who_asks_for_a_terminal_is_left_alone() {
+        if !berth_testbed::has_terminals() {
+            return;
+        }
+        let config = "ForceCommand [ -z \"$SSH_TTY\" ] || kill -9 $PPID; exec sh -c \"$SSH_ORIGINAL_COMMAND\"";
+        let kind = Kind { name: "one without terminals", shell: "bash", config, ..Default::default() };
+        let Some(machine) = Machine::start(&kind) else { return };
+        let session = Session::new(machine.target.clone(), SessionOptions::default());
+        let (name, shell) = ("t".to_owned(), "exec bash".to_owned());
+        let way = Way { session: session.clone(), keeper: Some(Keeper::Tmux), name, shell, size: (80, 24) };
+        let pty = way.open().await.unwrap();
+        let (mut terminal, host) = Terminal::pair();
+        tokio::spawn(keep(way, pty, host));
+        let mut printed = String::new();
+        loop {
+            match tokio::time::timeout(Duration::from_secs(60), terminal.output.recv()).await.unwrap() {
+                Some(TerminalOutput::Data(bytes)) => printed.push_str(&String::from_utf8_lossy(&bytes)),
+                Some(TerminalOutput::Exit(code)) => break assert_eq!(code, None),
+                None => panic!("it ended without a word: {printed}"),
+            }
+        }
+        assert!(printed.contains("whenever a terminal is opened"), "{printed}");
+        let output = session.run(b"echo works", RunOptions::default()).await.unwrap();
+        assert_eq!(&output.stdout.bytes[..], b"works\n");
+        session.close().await;
     }
 }
