@@ -25,6 +25,7 @@ impl Link {
         if !has("ip") || !has("nc") {
             return None;
         }
+        sweep();
         let laid = LAID.fetch_add(1, Ordering::Relaxed);
         let link = Self { name: format!("berth-{}-{laid}", std::process::id()) };
         let (near, far) = (link.near(), link.far());
@@ -70,14 +71,30 @@ impl Link {
     }
 }
 
+/// Takes away what a test that was killed has left.
+fn sweep() {
+    let left =
+        Command::new("ip").args(["-o", "netns", "list"]).output().map(|output| output.stdout).unwrap_or_default();
+    for name in String::from_utf8_lossy(&left).lines().filter_map(|line| line.split_ascii_whitespace().next()) {
+        let owner = name.strip_prefix("berth-").and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|id| !std::path::Path::new(&format!("/proc/{id}")).exists()) {
+            remove(name);
+        }
+    }
+}
+
+/// Takes an end away, with what runs there.
+fn remove(end: &str) {
+    let inside = Command::new("ip").args(["netns", "pids", end]).stderr(Stdio::null()).output();
+    let inside = inside.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    processes::kill(&inside.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>());
+    let _ = Command::new("ip").args(["netns", "del", end]).stderr(Stdio::null()).status();
+}
+
 impl Drop for Link {
     fn drop(&mut self) {
-        for end in [self.near(), self.far()] {
-            let inside = Command::new("ip").args(["netns", "pids", &end]).stderr(Stdio::null()).output();
-            let inside = inside.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-            processes::kill(&inside.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>());
-            let _ = Command::new("ip").args(["netns", "del", &end]).stderr(Stdio::null()).status();
-        }
+        remove(&self.near());
+        remove(&self.far());
     }
 }
 
