@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use berth_testbed::{free_port, until};
+use berth_testbed::{free_port, is_root, until};
 use fantoccini::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -73,6 +73,23 @@ impl Computer {
         command
     }
 
+    /// A program for which this computer's home is the account's, as OpenSSH looks it up: it does not ask `HOME`. Only root
+    /// can have that.
+    fn at_home(&self, program: &str) -> Command {
+        if !is_root() {
+            return self.surround(Command::new(program));
+        }
+        let accounts = std::fs::read_to_string("/etc/passwd").expect("the accounts");
+        let home = format!("root:x:0:0::{}:/bin/sh", self.path().join("home").display());
+        let lines = accounts.lines().map(|line| if line.starts_with("root:") { &home } else { line });
+        let file = self.path().join("passwd");
+        std::fs::write(&file, lines.map(|line| format!("{line}\n")).collect::<String>()).expect("written");
+        let mut command = self.surround(Command::new("unshare"));
+        let script = "mount --bind \"$0\" /etc/passwd && exec \"$@\"";
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(file).arg(program);
+        command
+    }
+
     /// Calls a command of the engine; panics with the error where it fails.
     pub fn call(&self, name: &str, payload: Value) -> Value {
         let output =
@@ -131,7 +148,7 @@ impl Desk {
         let port = free_port();
         let bus = computer.path().join("bus.conf");
         std::fs::write(&bus, BUS).expect("the bus's configuration");
-        let mut session = computer.surround(Command::new("dbus-run-session"));
+        let mut session = computer.at_home("dbus-run-session");
         session
             .arg(format!("--config-file={}", bus.display()))
             .args(["--", "sh", "-c"])
