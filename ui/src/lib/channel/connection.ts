@@ -1,6 +1,5 @@
 /** What goes on with a connection that is not as it should be, in a sentence. */
 import type { Channel } from '$lib/api';
-import { count } from '$lib/kit/format';
 import { plainLine } from '$lib/kit/plain';
 import type { Tone } from '$lib/kit/tone';
 
@@ -19,15 +18,10 @@ export function connectionTrouble({ provider, sandbox }: Channel, place: string)
   }
   if (state !== 'running' || connection.state !== 'reconnecting') return null;
   const { attempt, reason } = connection;
-  const lost = `The connection to ${it} was lost.`;
+  const lost = `The connection to ${it} was lost`;
+  if (attempt === 0) return { text: `${lost}. Connecting again…`, tone: 'warn' };
   const last = reason ? `: ${plainLine(reason, 300)}` : '';
-  return {
-    text:
-      attempt === 0
-        ? `${lost} Connecting again…`
-        : ended(`${lost} ${count(attempt, 'try', 'tries')} failed${last}`),
-    tone: 'warn',
-  };
+  return { text: `${ended(lost + last)} Berth tries until it comes back.`, tone: 'warn' };
 }
 
 function ended(text: string): string {

@@ -32,8 +32,10 @@ const ASKED: u32 = 3;
 const DEAD: u32 = 10;
 /// What takes longer than this to connect to may never have heard of us.
 const SLOW: Duration = Duration::from_secs(4);
-/// Between tries, however much somebody wants one.
+/// Between tries, however much somebody wants one; and after so many of them, for what is away for hours.
 const LEAST: Duration = Duration::from_millis(100);
+const QUICK: u32 = 50;
+const LEAST_LATER: Duration = Duration::from_millis(500);
 
 /// How a session stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +154,7 @@ impl Link {
             } else if attempt > 0 {
                 let pause = Duration::from_millis(200 * 2_u64.pow(attempt.min(6))).min(Duration::from_secs(15));
                 let jitter = pause.mul_f64(rand::random_range(0.0..0.25));
-                tokio::time::sleep(LEAST).await;
+                tokio::time::sleep(if attempt <= QUICK { LEAST } else { LEAST_LATER }).await;
                 tokio::select! {
                     () = tokio::time::sleep(pause + jitter) => {}
                     () = self.wanted.notified() => {}
