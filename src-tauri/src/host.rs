@@ -63,9 +63,7 @@ fn open() -> Result<(), Box<dyn Error>> {
         let _inside = runtime.enter();
         socket::bind(&folders.socket())?
     };
-    let ending = engine.clone();
-    let stop = async move { ending.stopped().await };
-    let socket = runtime.spawn(socket::serve(listener, engine.clone(), presence.clone(), stop));
+    let socket = runtime.spawn(engine.serve(listener, presence.clone()));
     let http = runtime.spawn(serve_mcp(folders, engine.clone(), presence));
     let opener = engine.clone();
     let app = tauri::Builder::default()

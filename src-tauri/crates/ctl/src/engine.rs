@@ -52,9 +52,7 @@ async fn serve(folders: &Folders, idle: Duration) -> Result<(), Failure> {
     let listener = socket::bind(&folders.socket()).map_err(other)?;
     let http = HttpDoor::bind(&folders.runtime, folders.preferred_mcp_port()).await.map_err(other)?;
     engine.set_mcp_address(http.url(), http.token_file().to_owned());
-    let ending = engine.clone();
-    let stop = async move { ending.stopped().await };
-    let mut clients = tokio::spawn(socket::serve(listener, engine.clone(), presence.clone(), stop));
+    let mut clients = tokio::spawn(engine.serve(listener, presence.clone()));
     let tools = EngineTools::new(engine.clone(), presence.clone());
     let sessions = http.sessions();
     let served = tokio::select! {

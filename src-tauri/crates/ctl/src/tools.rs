@@ -4,17 +4,24 @@ use berth_engine::front::client::Update;
 use berth_mcp::Toolbox;
 use berth_model::{Author, Event, RpcError};
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use serde_json::Value;
 
 use crate::link::Link;
 
 impl Toolbox for Link {
-    async fn call(&self, author: &Author, name: &str, payload: Value) -> Result<Value, RpcError> {
-        self.call_as(author, name, payload).await
+    fn call<'a>(&'a self, author: &'a Author, name: &'a str, payload: Value) -> BoxFuture<'a, Result<Value, RpcError>> {
+        Box::pin(self.call_as(author, name, payload))
     }
 
-    async fn events(&self) -> Option<BoxStream<'static, Event>> {
+    fn events(&self) -> BoxFuture<'_, Option<BoxStream<'static, Event>>> {
+        Box::pin(self.heard())
+    }
+}
+
+impl Link {
+    async fn heard(&self) -> Option<BoxStream<'static, Event>> {
         let updates = self.client().await.ok()?.subscribe().await.ok()?;
         let next = |mut updates: tokio::sync::mpsc::Receiver<Update>| async {
             loop {

@@ -23,7 +23,8 @@ use crate::error::store_error;
 use crate::forwards::Forwards;
 use crate::front::folders::Folders;
 use crate::front::lock::Host;
-use crate::front::{Door, Terminal};
+use crate::front::presence::Presence;
+use crate::front::{Door, Terminal, socket};
 use crate::gateway::{BoxStream, Gateway, Upstream, UpstreamError};
 use crate::hub::{Events, Hub, now};
 use crate::questions::Questions;
@@ -103,7 +104,11 @@ impl Channels {
 
 impl Engine {
     /// Opens what is in the data folder: the store is checked, channels are found again, previews are served.
-    pub async fn open(config: EngineConfig) -> Result<Self, EngineError> {
+    pub fn open(config: EngineConfig) -> BoxFuture<'static, Result<Self, EngineError>> {
+        Box::pin(Self::opened(config))
+    }
+
+    async fn opened(config: EngineConfig) -> Result<Self, EngineError> {
         let (store, problems) = Store::open(&config.folders.data)?;
         let settings = store.settings().await?;
         let channels = Arc::new(Channels::default());
@@ -150,8 +155,20 @@ impl Engine {
     }
 
     /// Answers a command of the table.
-    pub async fn call(&self, caller: &Author, name: &str, payload: Value) -> Result<Value, RpcError> {
-        berth_model::dispatch(self, caller, name, payload).await
+    pub fn call<'a>(
+        &'a self,
+        caller: &'a Author,
+        name: &'a str,
+        payload: Value,
+    ) -> BoxFuture<'a, Result<Value, RpcError>> {
+        Box::pin(berth_model::dispatch(self, caller, name, payload))
+    }
+
+    /// Serves clients of the socket until it is stopped, and then lets what they asked for end: for a while.
+    pub fn serve(&self, listener: socket::Listener, presence: Presence) -> BoxFuture<'static, ()> {
+        let engine = self.clone();
+        let stop = self.0.stop.clone().cancelled_owned();
+        Box::pin(socket::serve(listener, engine, presence, stop))
     }
 
     /// Where things stand, and every change after that.
@@ -160,9 +177,16 @@ impl Engine {
     }
 
     /// Opens a terminal in a channel's sandbox, waking it up if need be.
-    pub async fn open_terminal(&self, channel: &ChannelRef, cols: u16, rows: u16) -> Result<Terminal, RpcError> {
-        let handle = self.handle(channel)?;
-        terminals::open(&*handle.live().await?, &handle.id(), cols, rows).await
+    pub fn open_terminal<'a>(
+        &'a self,
+        channel: &'a ChannelRef,
+        cols: u16,
+        rows: u16,
+    ) -> BoxFuture<'a, Result<Terminal, RpcError>> {
+        Box::pin(async move {
+            let handle = self.handle(channel)?;
+            terminals::open(&*handle.live().await?, &handle.id(), cols, rows).await
+        })
     }
 
     /// The configuration it was opened with.
@@ -194,7 +218,11 @@ impl Engine {
     }
 
     /// Ends it: actions may end, for a while; what is to be written is written, connections are closed. Sandboxes go on.
-    pub async fn shutdown(&self) {
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.end())
+    }
+
+    async fn end(&self) {
         self.stop();
         self.0.forwards.close_all(&self.0.world).await;
         self.0.transfers.end().await;

@@ -4,6 +4,7 @@ use berth_engine::front::presence::Presence;
 use berth_engine::{Engine, Events};
 use berth_model::{Author, Event, RpcError};
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use serde_json::Value;
 
@@ -24,14 +25,16 @@ impl EngineTools {
 }
 
 impl Toolbox for EngineTools {
-    async fn call(&self, author: &Author, name: &str, payload: Value) -> Result<Value, RpcError> {
-        let _visit = self.presence.enter();
-        self.engine.call(author, name, payload).await
+    fn call<'a>(&'a self, author: &'a Author, name: &'a str, payload: Value) -> BoxFuture<'a, Result<Value, RpcError>> {
+        Box::pin(async move {
+            let _visit = self.presence.enter();
+            self.engine.call(author, name, payload).await
+        })
     }
 
-    async fn events(&self) -> Option<BoxStream<'static, Event>> {
+    fn events(&self) -> BoxFuture<'_, Option<BoxStream<'static, Event>>> {
         let (_, events) = self.engine.subscribe();
         let next = |mut events: Events| async { events.next().await.map(|event| (event, events)) };
-        Some(stream::unfold(events, next).boxed())
+        Box::pin(std::future::ready(Some(stream::unfold(events, next).boxed())))
     }
 }

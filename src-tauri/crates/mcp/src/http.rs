@@ -18,6 +18,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use berth_model::{Author, Channel, ChannelGet, ChannelId, ChannelRef};
+use futures::future::BoxFuture;
 use http::{HeaderMap, StatusCode, header};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -25,7 +26,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
 
 use crate::server::BerthServer;
-use crate::toolbox::{Toolbox, ask};
+use crate::toolbox::{Shared, Toolbox, ask};
 
 /// The largest request: a file that is written comes in one.
 const BODY: usize = 16 * 1024 * 1024;
@@ -97,14 +98,18 @@ impl HttpDoor {
     }
 
     /// Serves for as long as it is polled.
-    pub async fn serve<T: Toolbox>(self, toolbox: T) -> io::Result<()> {
+    pub fn serve(self, toolbox: impl Toolbox) -> BoxFuture<'static, io::Result<()>> {
+        self.serve_shared(Arc::new(toolbox))
+    }
+
+    fn serve_shared(self, toolbox: Shared) -> BoxFuture<'static, io::Result<()>> {
         let guard = Arc::new(Guard { port: self.port, token: self.token });
         let channels = Channels { toolbox, served: Arc::default(), sessions: self.sessions };
         let router = Router::new()
-            .route("/mcp/{channel}", any(serve_channel::<T>))
+            .route("/mcp/{channel}", any(serve_channel))
             .with_state(channels)
             .layer(middleware::from_fn_with_state(guard, admit));
-        axum::serve(self.listener, router).await
+        Box::pin(async move { axum::serve(self.listener, router).await })
     }
 }
 
@@ -181,26 +186,26 @@ impl Guard {
     }
 }
 
-type Service<T> = StreamableHttpService<BerthServer<T>, LocalSessionManager>;
+type Service = StreamableHttpService<BerthServer, LocalSessionManager>;
 
 /// The channels that were asked for, each with its sessions.
 #[derive(Clone)]
-struct Channels<T: Toolbox> {
-    toolbox: T,
-    served: Arc<Mutex<HashMap<ChannelId, Served<T>>>>,
+struct Channels {
+    toolbox: Shared,
+    served: Arc<Mutex<HashMap<ChannelId, Served>>>,
     sessions: Sessions,
 }
 
-struct Served<T: Toolbox> {
+struct Served {
     name: String,
-    server: BerthServer<T>,
-    service: Service<T>,
+    server: BerthServer,
+    service: Service,
 }
 
-impl<T: Toolbox> Channels<T> {
-    async fn service(&self, asked: String) -> Result<Service<T>, Response> {
+impl Channels {
+    async fn service(&self, asked: String) -> Result<Service, Response> {
         let request = ChannelGet { channel: ChannelRef(asked.clone()), wait_s: None };
-        let channel: Result<Channel, _> = ask(&self.toolbox, &Author::Berth, "channel.get", &request).await;
+        let channel: Result<Channel, _> = ask(&*self.toolbox, &Author::Berth, "channel.get", &request).await;
         let mut all = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = channel.map_err(|error| {
             // A destroyed channel takes its sessions with it.
@@ -208,7 +213,7 @@ impl<T: Toolbox> Channels<T> {
             (StatusCode::NOT_FOUND, format!("{}\n", error.message)).into_response()
         })?;
         let served = all.entry(channel.id.clone()).or_insert_with(|| {
-            let server = BerthServer::new(self.toolbox.clone(), &channel);
+            let server = BerthServer::shared(self.toolbox.clone(), &channel);
             let mut sessions = LocalSessionManager::default();
             sessions.session_config.keep_alive = Some(SESSION);
             let config = StreamableHttpServerConfig::default().with_max_request_body_bytes(BODY);
@@ -225,8 +230,8 @@ impl<T: Toolbox> Channels<T> {
     }
 }
 
-async fn serve_channel<T: Toolbox>(
-    State(channels): State<Channels<T>>,
+async fn serve_channel(
+    State(channels): State<Channels>,
     UrlPath(channel): UrlPath<String>,
     request: Request,
 ) -> Response {

@@ -25,7 +25,7 @@ const MESSAGE: usize = 200;
 
 /// Runs a command: tells of its progress where the client asked for that, and stops it when the client gives up.
 pub async fn run(
-    toolbox: &impl Toolbox,
+    toolbox: &dyn Toolbox,
     author: &Author,
     request: ActionRun,
     context: &RequestContext<RoleServer>,

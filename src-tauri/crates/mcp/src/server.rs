@@ -8,6 +8,7 @@ use berth_model::{
     GrepResult, Job, JobId, JobList, JobOutput, JobOutputPart, JobRef, JobStatus, Listing, Preview, PreviewOpen,
     RpcError, RunResult,
 };
+use futures::future::BoxFuture;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject, ListToolsResult,
     PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
@@ -17,7 +18,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
 use serde_json::json;
 
 use crate::seen::{Seen, SeenByName};
-use crate::toolbox::{Toolbox, ask};
+use crate::toolbox::{Shared, Toolbox, ask};
 use crate::{cut, instructions, run, tools};
 
 /// The most of a client's name that is kept: it is shown to people, and written by strangers.
@@ -25,8 +26,8 @@ const NAME: usize = 60;
 
 /// A channel's sandbox as an MCP server, for one session of one client.
 #[derive(Debug, Clone)]
-pub struct BerthServer<T> {
-    toolbox: T,
+pub struct BerthServer {
+    toolbox: Shared,
     channel: ChannelRef,
     /// Shared by all clients' servers: a sandbox that has woken up has more to tell.
     instructions: Arc<RwLock<String>>,
@@ -34,9 +35,13 @@ pub struct BerthServer<T> {
     seen_by_name: SeenByName,
 }
 
-impl<T: Toolbox> BerthServer<T> {
+impl BerthServer {
     /// A server for this channel.
-    pub fn new(toolbox: T, channel: &Channel) -> Self {
+    pub fn new(toolbox: impl Toolbox, channel: &Channel) -> Self {
+        Self::shared(Arc::new(toolbox), channel)
+    }
+
+    pub(crate) fn shared(toolbox: Shared, channel: &Channel) -> Self {
         Self {
             toolbox,
             channel: ChannelRef::from(&channel.id),
@@ -47,9 +52,11 @@ impl<T: Toolbox> BerthServer<T> {
     }
 
     /// Serves one client over standard input and output, until it closes them.
-    pub async fn serve_stdio(self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.serve(rmcp::transport::stdio()).await?.waiting().await?;
-        Ok(())
+    pub fn serve_stdio(self) -> BoxFuture<'static, Result<(), Box<dyn std::error::Error + Send + Sync>>> {
+        Box::pin(async move {
+            self.serve(rmcp::transport::stdio()).await?.waiting().await?;
+            Ok(())
+        })
     }
 
     /// Tells clients that come from now on how the channel stands.
@@ -63,7 +70,7 @@ impl<T: Toolbox> BerthServer<T> {
     }
 }
 
-impl<T: Toolbox> ServerHandler for BerthServer<T> {
+impl ServerHandler for BerthServer {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(Implementation::new("berth", env!("CARGO_PKG_VERSION")).with_title("Berth"))
@@ -91,7 +98,7 @@ impl<T: Toolbox> ServerHandler for BerthServer<T> {
         // From 2026-07-28 on there are no sessions: each request stands alone, and may be served by a server of its own.
         let alone = context.meta.protocol_version().is_some_and(|version| version >= ProtocolVersion::NO_INITIALIZE);
         let call = ToolCall {
-            toolbox: &self.toolbox,
+            toolbox: &*self.toolbox,
             channel: &self.channel,
             seen: if alone { self.seen_by_name.of(&client) } else { self.seen.clone() },
             author: Author::Agent { name: client },
@@ -144,15 +151,15 @@ fn text(text: impl Into<String>) -> CallToolResult {
 }
 
 /// One call of one tool.
-struct ToolCall<'a, T> {
-    toolbox: &'a T,
+struct ToolCall<'a> {
+    toolbox: &'a dyn Toolbox,
     channel: &'a ChannelRef,
     seen: Seen,
     author: Author,
     context: &'a RequestContext<RoleServer>,
 }
 
-impl<T: Toolbox> ToolCall<'_, T> {
+impl ToolCall<'_> {
     /// Performs a tool; nothing where there is no such tool.
     async fn perform(&self, name: &str, given: Option<JsonObject>) -> Option<Outcome> {
         macro_rules! with {

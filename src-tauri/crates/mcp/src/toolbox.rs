@@ -1,26 +1,29 @@
 //! What answers the commands that the tools give.
 
-use std::future::Future;
+use std::sync::Arc;
 
 use berth_model::{Author, Event, RpcError};
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Whoever answers the table of commands: an engine in this process, or the socket of one in another.
-pub trait Toolbox: Clone + Send + Sync + 'static {
+pub trait Toolbox: std::fmt::Debug + Send + Sync + 'static {
     /// Calls a command for somebody. A call that is dropped may or may not be carried out.
-    fn call(&self, author: &Author, name: &str, payload: Value)
-    -> impl Future<Output = Result<Value, RpcError>> + Send;
+    fn call<'a>(&'a self, author: &'a Author, name: &'a str, payload: Value) -> BoxFuture<'a, Result<Value, RpcError>>;
 
     /// What happens from now on; nothing where it cannot be heard. It is only listened to for progress.
-    fn events(&self) -> impl Future<Output = Option<BoxStream<'static, Event>>> + Send;
+    fn events(&self) -> BoxFuture<'_, Option<BoxStream<'static, Event>>>;
 }
+
+/// One that is shared.
+pub(crate) type Shared = Arc<dyn Toolbox>;
 
 /// Calls a command by its types.
 pub(crate) async fn ask<R: DeserializeOwned>(
-    toolbox: &impl Toolbox,
+    toolbox: &dyn Toolbox,
     author: &Author,
     name: &str,
     request: &impl Serialize,

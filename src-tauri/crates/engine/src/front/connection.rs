@@ -55,7 +55,7 @@ const TERMINALS: usize = 64;
 
 /// Serves one client until it leaves, or until `closing`: then what it asked for may end, for a while, and is answered.
 /// `author` is who it is until it says otherwise.
-pub async fn serve<D, E>(
+pub(crate) async fn serve<D, E>(
     door: D,
     author: Author,
     incoming: impl Stream<Item = Result<String, E>> + Send,

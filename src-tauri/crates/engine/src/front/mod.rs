@@ -15,8 +15,6 @@ mod tests;
 mod transport;
 mod wire;
 
-use std::future::Future;
-
 use berth_model::{Author, ChannelRef, RpcError, Snapshot, TerminalId};
 use bytes::Bytes;
 use serde_json::Value;
@@ -25,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::hub::Events;
 
 /// What a front door needs of an engine; the tests of the protocol put another behind it.
-pub trait Door: Clone + Send + Sync + 'static {
+pub(crate) trait Door: Clone + Send + Sync + 'static {
     /// Calls a command of the table.
     fn call(&self, author: &Author, name: &str, payload: Value)
     -> impl Future<Output = Result<Value, RpcError>> + Send;

@@ -26,7 +26,7 @@ pub fn bind(path: &Path) -> io::Result<Listener> {
 }
 
 /// Serves clients until `stop`, and then lets what they asked for end: for a while. Dropping it drops them all.
-pub async fn serve<D: Door>(listener: Listener, door: D, presence: Presence, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve<D: Door>(listener: Listener, door: D, presence: Presence, stop: impl Future<Output = ()>) {
     let mut listener = Some(listener);
     let mut clients = JoinSet::new();
     let closing = CancellationToken::new();
