@@ -5,7 +5,7 @@
 //! Where to start reading: [`Engine::open`] brings everything up; `commands` answers the table of `berth-model`;
 //! `channel::driver` is the life of one sandbox; `actions` is what happens when something is done in it.
 //!
-//! What others call here gives boxed futures: an `async fn` is compiled where it is awaited, and all of the engine would
+//! What runs the engine gives boxed futures: an `async fn` is compiled where it is awaited, and all of the engine would
 //! be, again in each program.
 //!
 //! Deliberately not here: SQL (`berth-store`), shell (`berth-tools`), SSH (`berth-ssh`), namespaces

@@ -172,6 +172,7 @@ enum End {
 }
 
 async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
+    // One that has printed something works: it is a bad network that takes it away, however often.
     let (mut printed, mut tries) = (false, 0);
     loop {
         let end = serve(&mut way, &mut pty, &mut host, &mut printed).await;
@@ -189,7 +190,7 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
             End::Lost if !printed && tries == TRIES => {
                 let _ = host.output.send(TerminalOutput::Data(Bytes::from_static(REFUSED.as_bytes()))).await;
                 let _ = host.output.send(TerminalOutput::Exit(None)).await;
-                return;
+                return way.end().await;
             }
             End::Lost if way.keeper.is_none() => {
                 let _ = host.output.send(TerminalOutput::Data(Bytes::from_static(ENDED.as_bytes()))).await;
@@ -327,6 +328,7 @@ mod tests {
             session.close().await;
         }
     }
+
     /// It is said once, and not asked for again and again.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_machine_that_drops_who_asks_for_a_terminal_is_left_alone() {

@@ -129,12 +129,14 @@ wire! {
         Connecting,
         /// Standing.
         Connected,
-        /// Lost; the next try comes by itself.
+        /// Lost.
         Reconnecting {
             /// How many tries have failed since it was lost.
             attempt: u32,
             /// What the last try said.
             reason: String,
+            /// Whether the machine refused us: the next try comes when something is to be done, and not by itself.
+            refused: bool,
         },
     }
 

@@ -617,7 +617,11 @@ attempt: number,
 /**
  * What the last try said.
  */
-reason: string, };
+reason: string, 
+/**
+ * Whether the machine refused us: the next try comes when something is to be done, and not by itself.
+ */
+refused: boolean, };
 
 export type DirEntry = { 
 /**

@@ -14,16 +14,22 @@ describe('connectionTrouble', () => {
     expect(on({ state: 'asleep', connection: { state: 'closed' } })).toBeNull();
   });
 
-  it('tells what the last try said, and that it is tried on', () => {
-    expect(on({ connection: { state: 'reconnecting', attempt: 0, reason: '' } })?.text).toBe(
+  it('tells what the last try said, and that it is tried on, where it is', () => {
+    const lost = { state: 'reconnecting', attempt: 1, reason: 'No route to host.', refused: false } as const;
+    expect(on({ connection: { ...lost, attempt: 0, reason: '' } })?.text).toBe(
       'The connection to gpu-box was lost. Connecting again…',
     );
-    expect(on({ connection: { state: 'reconnecting', attempt: 1, reason: 'No route to host.' } })).toEqual({
-      text: 'The connection to gpu-box was lost: No route to host. Berth tries until it comes back.',
+    expect(on({ connection: lost })).toEqual({
+      text: 'The connection to gpu-box was lost: No route to host. Berth keeps trying.',
       tone: 'warn',
     });
-    const local = on({ connection: { state: 'reconnecting', attempt: 2, reason: '' } }, false);
-    expect(local?.text).toBe('The connection to the sandbox was lost. Berth tries until it comes back.');
+    expect(on({ connection: { ...lost, reason: '' } }, false)?.text).toBe(
+      'The connection to the sandbox was lost. Berth keeps trying.',
+    );
+    expect(on({ connection: { ...lost, reason: 'Its key has changed.', refused: true } })).toEqual({
+      text: 'The connection to gpu-box was lost: Its key has changed.',
+      tone: 'bad',
+    });
   });
 
   it('says why a machine is out of reach, in one line whatever the machine said', () => {

@@ -17,11 +17,11 @@ export function connectionTrouble({ provider, sandbox }: Channel, place: string)
     return { text: `Berth does not reach ${it}.${why}`, tone: 'bad' };
   }
   if (state !== 'running' || connection.state !== 'reconnecting') return null;
-  const { attempt, reason } = connection;
+  const { attempt, reason, refused } = connection;
   const lost = `The connection to ${it} was lost`;
   if (attempt === 0) return { text: `${lost}. Connecting again…`, tone: 'warn' };
-  const last = reason ? `: ${plainLine(reason, 300)}` : '';
-  return { text: `${ended(lost + last)} Berth tries until it comes back.`, tone: 'warn' };
+  const why = ended(reason ? `${lost}: ${plainLine(reason, 300)}` : lost);
+  return refused ? { text: why, tone: 'bad' } : { text: `${why} Berth keeps trying.`, tone: 'warn' };
 }
 
 function ended(text: string): string {

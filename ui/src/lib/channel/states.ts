@@ -32,7 +32,9 @@ const STATES: Record<SandboxState, StateWords> = {
 export function stateOf(channel: Channel): StateWords {
   const { state, connection } = channel.sandbox;
   if (state === 'running' && connection.state === 'reconnecting') {
-    return { ...STATES.running, word: 'Reconnecting', tone: 'warn' };
+    return connection.refused
+      ? { ...STATES.running, word: 'Refused', tone: 'bad' }
+      : { ...STATES.running, word: 'Reconnecting', tone: 'warn' };
   }
   return STATES[state];
 }

@@ -26,7 +26,7 @@ describe('verdict', () => {
 
   it('does not count a way in that was tried before another one let in, or an address before another one answered', () => {
     const tried = [
-      check({ id: 'auth-agent', ok: false, optional: true, overtaken: true }),
+      check({ id: 'auth-agent', ok: false, overtaken: true }),
       check({ id: 'tcp', ok: false, overtaken: true }),
     ];
     expect(verdict(report(true, ...tried, check({})), 'machine')).toBe('This machine can be a sandbox.');
@@ -46,8 +46,10 @@ describe('verdict', () => {
       'This machine cannot be a sandbox, because: the key of box (127.0.0.1) has changed.',
     );
     expect(verdict(report(false), 'machine')).toBe('Berth could not connect.');
-    const refused = check({ id: 'auth-key', ok: false, optional: true, detail: 'Not accepted.' });
-    expect(verdict(report(false, refused), 'machine')).toBe(
+    const refused = ['No agent.', 'Not accepted.'].map((detail) =>
+      check({ id: 'auth-key', ok: false, detail }),
+    );
+    expect(verdict(report(false, ...refused), 'machine')).toBe(
       'Berth could not connect, because: not accepted.',
     );
     const tcp = check({ id: 'tcp', ok: false, detail: 'Connection refused' });

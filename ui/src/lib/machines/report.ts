@@ -42,15 +42,18 @@ const VERDICTS = {
     less: 'The connection works. Some things could be better.',
     bad: 'The sandbox cannot be used',
   },
-} as const satisfies Record<Checked, Record<Mark, string>>;
+} as const satisfies Record<Checked, Record<Exclude<Mark, 'past'>, string>>;
 
 /** Whether it can be a sandbox; and if not, why. */
 export function verdict({ ok, checks }: CheckReport, of: Checked): string {
   const words = VERDICTS[of];
   if (!ok) {
-    const bad = isReached({ checks }) ? words.bad : 'Berth could not connect';
-    const first = checks.find((check) => markOf(check) === 'bad') ?? checks.findLast(({ ok }) => !ok);
-    const why = first && firstSentence(plainLine(first.detail || first.label));
+    const reached = isReached({ checks });
+    const bad = reached ? words.bad : 'Berth could not connect';
+    const wrong = checks.filter((check) => markOf(check) === 'bad');
+    // On the way to it one thing is tried after the other: the last one is where it ended.
+    const telling = reached ? wrong[0] : wrong.at(-1);
+    const why = telling && firstSentence(plainLine(telling.detail || telling.label));
     return why ? `${bad}, because: ${lowerFirst(why)}` : `${bad}.`;
   }
   return lacking({ checks }).length === 0 ? words.ok : words.less;

@@ -103,7 +103,9 @@ async fn connection(world: Arc<World>, record: ChannelRecord, live: Arc<Live>, n
             SessionState::Closed => Connection::Closed,
             SessionState::Connecting => Connection::Connecting,
             SessionState::Connected => Connection::Connected,
-            SessionState::Reconnecting { attempt, reason } => Connection::Reconnecting { attempt, reason },
+            SessionState::Reconnecting { attempt, reason, refused } => {
+                Connection::Reconnecting { attempt, reason, refused }
+            }
         }));
         // A connection is lost by a fault on the way, or because the machine has ended: the provider knows.
         if lost

@@ -32,9 +32,10 @@ const ASKED: u32 = 3;
 const DEAD: u32 = 10;
 /// What takes longer than this to connect to may never have heard of us.
 const SLOW: Duration = Duration::from_secs(4);
-/// Between tries, however much somebody wants one; and after so many of them, for what is away for hours.
+/// Between tries, however much somebody wants one: at first, for so many, and then. What is back within a minute is found
+/// at once, and what is away for hours costs little.
 const LEAST: Duration = Duration::from_millis(100);
-const QUICK: u32 = 50;
+const QUICK: u32 = 300;
 const LEAST_LATER: Duration = Duration::from_millis(500);
 
 /// How a session stands.
@@ -46,12 +47,14 @@ pub enum SessionState {
     Connecting,
     /// One stands.
     Connected,
-    /// It was lost; the next try comes by itself, or where the machine refused us, when something is to be done again.
+    /// It was lost.
     Reconnecting {
         /// How many tries have failed since.
         attempt: u32,
-        /// What the last one said.
+        /// What the last one said; empty where it was let in and lost again.
         reason: String,
+        /// Whether the machine refused us: the next try comes when something is to be done again, and not by itself.
+        refused: bool,
     },
 }
 
@@ -127,15 +130,18 @@ impl Link {
                         continue;
                     }
                     attempt = if since.elapsed() >= STABLE { 0 } else { attempt + 1 };
-                    let reason = "the connection was lost".to_owned();
-                    self.state.send_replace(SessionState::Reconnecting { attempt, reason });
+                    self.state.send_replace(SessionState::Reconnecting {
+                        attempt,
+                        reason: String::new(),
+                        refused: false,
+                    });
                     false
                 }
                 Err(error) => {
                     attempt += 1;
                     let (failure, is_final) = (error.told(), error.is_final());
                     let reason = failure.whole();
-                    self.state.send_replace(SessionState::Reconnecting { attempt, reason });
+                    self.state.send_replace(SessionState::Reconnecting { attempt, reason, refused: is_final });
                     self.standing.send_modify(|standing| {
                         standing.tries += 1;
                         standing.refusing = is_final;
