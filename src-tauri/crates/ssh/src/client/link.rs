@@ -257,7 +257,7 @@ impl Link {
                 continue;
             }
             let reason = "the machine does not answer".to_owned();
-            self.state.send_replace(SessionState::Reconnecting { attempt: 0, reason });
+            self.state.send_replace(SessionState::Reconnecting { attempt: 0, reason, refused: false });
             // Where each login needs the person nobody can win: TCP or a connection's own keepalive have the last word.
             let link = self.clone();
             let mut race = Race::new(self.target.clone(), Duration::ZERO, move || !link.alone.load(Relaxed));
