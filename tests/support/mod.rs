@@ -329,19 +329,24 @@ impl Window {
         for (width, height) in [(1280, 800), (1920, 1080)] {
             self.size(width, height).await;
             for theme in ["light", "dark"] {
-                desk.computer.call("settings.set", json!({ "theme": theme, "space_name": "My space" }));
+                self.theme(desk, theme).await;
                 self.shot(&format!("{name}-{theme}-{width}")).await;
             }
         }
         self.size(1280, 800).await;
     }
 
+    /// Shows it in a theme.
+    async fn theme(&self, desk: &Desk, theme: &str) {
+        desk.computer.call("settings.set", json!({ "theme": theme, "space_name": "My space" }));
+        let themed = format!("return document.documentElement.dataset.theme === '{theme}'");
+        self.until("the theme is chosen", &themed).await;
+    }
+
     /// Fails where axe finds something that keeps people out, in either theme.
     pub async fn is_open_to_all(&self, desk: &Desk, room: &str) {
         for theme in ["light", "dark"] {
-            desk.computer.call("settings.set", json!({ "theme": theme, "space_name": "My space" }));
-            let themed = format!("return document.documentElement.dataset.theme === '{theme}'");
-            self.until("the theme is chosen", &themed).await;
+            self.theme(desk, theme).await;
             self.client.execute(AXE, Vec::new()).await.expect("axe loads");
             let found = self.client.execute_async(AXE_RUN, Vec::new()).await.expect("axe runs");
             assert_eq!(found, json!([]), "{room} in the {theme} theme");

@@ -40,7 +40,8 @@ impl Far {
         let mut command = Link::within(Some(&link.near()), &plain.get_program().to_string_lossy());
         command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).arg("engine");
         let engine = Ended(command.spawn().expect("an engine"));
-        until("the engine runs", || computer.path().join("run/engine.sock").exists());
+        let socket = computer.path().join("run/engine.sock");
+        until("the engine runs", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
         Some(Self { computer, _engine: engine, sshd, link })
     }
 }

@@ -1,6 +1,7 @@
 //! A person who connects: what he has, what he is asked, and what he answers.
 
 use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -92,7 +93,7 @@ impl Agent {
         let mut command = Command::new("ssh-agent");
         command.args(["-D", "-a"]).arg(&socket).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.spawn().unwrap();
-        until("the agent listens", || socket.exists());
+        until("the agent listens", || UnixStream::connect(&socket).is_ok());
         Self { child, socket }
     }
 
