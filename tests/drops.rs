@@ -6,10 +6,12 @@ mod support;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use berth_testbed::until;
+use fantoccini::Locator;
 use serde_json::json;
-use support::{Desk, Group};
+use support::{Desk, Group, PATIENCE};
 
 /// A window with a thing in it that can be dragged: the file that is its argument, as a file manager gives it.
 const SOURCE: &str = r#"
@@ -76,8 +78,13 @@ async fn files_are_dropped_and_chosen() {
     let item = window.element("//*[@role='treeitem'][contains(., 'a folder')]").await;
     let (x, y, width, height) = item.rectangle().await.expect("its place");
     let (x, y) = (format!("{:.0}", x + width / 2.0), format!("{:.0}", y + height / 2.0));
-    xdotool(&desk, &["mousemove", &x, &y, "sleep", "0.2", "click", "3"]);
-    window.click("//*[@role='menuitem'][contains(., 'Download')]").await;
+    let download = "//*[@role='menuitem'][contains(., 'Download')]";
+    let deadline = Instant::now() + PATIENCE;
+    // The system's dialog is on its way out, and may still take the click.
+    while window.client.find(Locator::XPath(download)).await.is_err() && Instant::now() < deadline {
+        xdotool(&desk, &["mousemove", &x, &y, "sleep", "0.2", "click", "3", "sleep", "1"]);
+    }
+    window.click(download).await;
     choose(&desk, "Download to", &back);
     until("it is here", || {
         std::fs::read_to_string(back.join("a folder/inner/dropped.txt")).is_ok_and(|text| text == "from the desktop")

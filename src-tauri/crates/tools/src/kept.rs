@@ -122,9 +122,9 @@ fi; }
 "#;
 
 /// What an app that ended left: of the last of its runs it could not say any more that it had seen their outcome.
-const SWEEP: &str = r#"( for _d in "${HOME%/}"/.berth/runs/berth-run-*; do
-if { [ -s "$_d/code" ] || [ -e "$_d/tomb" ]; } && [ -n "$(find "$_d" -prune -mtime +30 2>/dev/null)" ]
-then rm -rf -- "$_d"; fi; done )
+const SWEEP: &str = r#"( cd -- "${HOME%/}/.berth/runs" 2>/dev/null || exit 0
+find . ! -name . -prune -name 'berth-run-*' -mtime +30 2>/dev/null | while IFS= read -r _d; do
+case $_d in ./berth-run-*) if [ -s "$_d/code" ] || [ -e "$_d/tomb" ]; then rm -rf -- "$_d"; fi;; esac; done )
 "#;
 
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
