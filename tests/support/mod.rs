@@ -372,8 +372,10 @@ impl Window {
     /// Leaves a screenshot where `BERTH_SHOTS` says, for a person to look at.
     pub async fn shot(&self, name: &str) {
         let Some(folder) = std::env::var_os("BERTH_SHOTS") else { return };
-        // Text that is still being laid out is not what a person sees.
+        // What is still being laid out and painted is not what a person sees.
         tokio::time::sleep(Duration::from_millis(400)).await;
+        let painted = "requestAnimationFrame(() => requestAnimationFrame(arguments[arguments.length - 1]))";
+        let _ = self.client.execute_async(painted, Vec::new()).await;
         let picture = self.client.screenshot().await.expect("a screenshot");
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).expect("kept");
     }
