@@ -252,7 +252,12 @@ async fn whatever_the_network_does_each_command_runs_once_and_is_told_whole() {
         stream::iter(first..first + count).map(|seed| async move { (seed, play(machine, folder, seed).await) });
     let faults: Vec<_> = played
         .buffer_unordered(16)
-        .filter_map(|(seed, played)| async move { played.err().map(|why| format!("seed {seed}: {why}")) })
+        .filter_map(|(seed, played)| async move {
+            let fault = format!("seed {seed}: {}", played.err()?);
+            // At once: a long run may be ended before its end.
+            eprintln!("FAULT {fault}");
+            Some(fault)
+        })
         .collect()
         .await;
     eprintln!("{count} schedules from seed {first} in {:.1} s", begun.elapsed().as_secs_f64());
