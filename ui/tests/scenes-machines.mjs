@@ -231,12 +231,13 @@ export const MACHINES = {
     },
   },
   reconnecting: { scene: 'reconnecting', act: landing() },
+  'machine-refuses': { scene: 'machine-refuses', act: landing() },
   unreachable: { scene: 'unreachable', act: landing() },
   doctor: {
     scene: 'unreachable',
     act: landing(async (page) => {
       await page.getByRole('button', { name: 'What is wrong?' }).click();
-      await page.getByText('The sandbox cannot be used, because').waitFor();
+      await page.getByText('Berth could not connect, because').waitFor();
     }),
   },
   'doctor-ok': {
