@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use berth_engine::front::folders::Folders;
 use berth_engine::front::lock::{Claim, Host, claim_for_app};
@@ -112,7 +113,7 @@ async fn serve_mcp(folders: Folders, engine: Engine, presence: Presence) {
     let served = match HttpDoor::bind(&folders.runtime, folders.preferred_mcp_port()).await {
         Ok(door) => {
             engine.set_mcp_address(door.url(), door.token_file().to_owned());
-            door.serve(EngineTools::new(engine, presence)).await
+            door.serve(Arc::new(EngineTools::new(engine, presence))).await
         }
         Err(error) => Err(error),
     };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_engine::front::folders::Folders;
@@ -53,7 +54,7 @@ async fn serve(folders: &Folders, idle: Duration) -> Result<(), Failure> {
     let http = HttpDoor::bind(&folders.runtime, folders.preferred_mcp_port()).await.map_err(other)?;
     engine.set_mcp_address(http.url(), http.token_file().to_owned());
     let mut clients = tokio::spawn(engine.serve(listener, presence.clone()));
-    let tools = EngineTools::new(engine.clone(), presence.clone());
+    let tools = Arc::new(EngineTools::new(engine.clone(), presence.clone()));
     let sessions = http.sessions();
     let served = tokio::select! {
         served = http.serve(tools) => served.map_err(other),

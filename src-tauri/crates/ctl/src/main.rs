@@ -13,6 +13,7 @@ mod tools;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_engine::front::client::Update;
@@ -295,7 +296,7 @@ async fn mcp(link: Link, name: &str, create: bool) -> Result<(), Failure> {
         other => other?,
     };
     let channel: Channel = serde_json::from_value(channel).map_err(|error| Failure::Other(error.into()))?;
-    let server = BerthServer::new(link, &channel);
+    let server = BerthServer::new(Arc::new(link), &channel);
     server.serve_stdio().await.map_err(Failure::Other)
 }
 

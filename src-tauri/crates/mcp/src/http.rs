@@ -26,7 +26,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
 
 use crate::server::BerthServer;
-use crate::toolbox::{Shared, Toolbox, ask};
+use crate::toolbox::{Toolbox, ask};
 
 /// The largest request: a file that is written comes in one.
 const BODY: usize = 16 * 1024 * 1024;
@@ -98,11 +98,7 @@ impl HttpDoor {
     }
 
     /// Serves for as long as it is polled.
-    pub fn serve(self, toolbox: impl Toolbox) -> BoxFuture<'static, io::Result<()>> {
-        self.serve_shared(Arc::new(toolbox))
-    }
-
-    fn serve_shared(self, toolbox: Shared) -> BoxFuture<'static, io::Result<()>> {
+    pub fn serve(self, toolbox: Arc<dyn Toolbox>) -> BoxFuture<'static, io::Result<()>> {
         let guard = Arc::new(Guard { port: self.port, token: self.token });
         let channels = Channels { toolbox, served: Arc::default(), sessions: self.sessions };
         let router = Router::new()
@@ -191,7 +187,7 @@ type Service = StreamableHttpService<BerthServer, LocalSessionManager>;
 /// The channels that were asked for, each with its sessions.
 #[derive(Clone)]
 struct Channels {
-    toolbox: Shared,
+    toolbox: Arc<dyn Toolbox>,
     served: Arc<Mutex<HashMap<ChannelId, Served>>>,
     sessions: Sessions,
 }
@@ -213,7 +209,7 @@ impl Channels {
             (StatusCode::NOT_FOUND, format!("{}\n", error.message)).into_response()
         })?;
         let served = all.entry(channel.id.clone()).or_insert_with(|| {
-            let server = BerthServer::shared(self.toolbox.clone(), &channel);
+            let server = BerthServer::new(self.toolbox.clone(), &channel);
             let mut sessions = LocalSessionManager::default();
             sessions.session_config.keep_alive = Some(SESSION);
             let config = StreamableHttpServerConfig::default().with_max_request_body_bytes(BODY);

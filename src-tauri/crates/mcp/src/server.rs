@@ -18,7 +18,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
 use serde_json::json;
 
 use crate::seen::{Seen, SeenByName};
-use crate::toolbox::{Shared, Toolbox, ask};
+use crate::toolbox::{Toolbox, ask};
 use crate::{cut, instructions, run, tools};
 
 /// The most of a client's name that is kept: it is shown to people, and written by strangers.
@@ -27,7 +27,7 @@ const NAME: usize = 60;
 /// A channel's sandbox as an MCP server, for one session of one client.
 #[derive(Debug, Clone)]
 pub struct BerthServer {
-    toolbox: Shared,
+    toolbox: Arc<dyn Toolbox>,
     channel: ChannelRef,
     /// Shared by all clients' servers: a sandbox that has woken up has more to tell.
     instructions: Arc<RwLock<String>>,
@@ -37,11 +37,7 @@ pub struct BerthServer {
 
 impl BerthServer {
     /// A server for this channel.
-    pub fn new(toolbox: impl Toolbox, channel: &Channel) -> Self {
-        Self::shared(Arc::new(toolbox), channel)
-    }
-
-    pub(crate) fn shared(toolbox: Shared, channel: &Channel) -> Self {
+    pub fn new(toolbox: Arc<dyn Toolbox>, channel: &Channel) -> Self {
         Self {
             toolbox,
             channel: ChannelRef::from(&channel.id),

@@ -1,7 +1,5 @@
 //! What answers the commands that the tools give.
 
-use std::sync::Arc;
-
 use berth_model::{Author, Event, RpcError};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -17,9 +15,6 @@ pub trait Toolbox: std::fmt::Debug + Send + Sync + 'static {
     /// What happens from now on; nothing where it cannot be heard. It is only listened to for progress.
     fn events(&self) -> BoxFuture<'_, Option<BoxStream<'static, Event>>>;
 }
-
-/// One that is shared.
-pub(crate) type Shared = Arc<dyn Toolbox>;
 
 /// Calls a command by its types.
 pub(crate) async fn ask<R: DeserializeOwned>(
