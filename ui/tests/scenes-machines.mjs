@@ -83,6 +83,7 @@ export const MACHINES = {
       await page.getByText('The check was given up').waitFor();
       await page.getByRole('button', { name: 'Check again' }).click();
       await page.getByText('Checking lab-07').waitFor();
+      await page.getByText('Signing in').waitFor();
     }),
   },
   'machines-edit': {

@@ -29,7 +29,7 @@ pub async fn run(
     // Nobody is asked: what needs an answer fails and says so.
     let options = Resolve { identity, own_known_hosts, known_hosts, ..Resolve::default() };
     let resolved = resolve(&address, options).await.map_err(|error| wrong(&error))?;
-    let report = check(&resolved.target, &resolved.notes).await;
+    let report = check(&resolved.target, &resolved.notes, &|_| {}).await;
     if as_json {
         print(&json!({ "ok": report.ok, "checks": report.checks, "round_trip_ms": report.round_trip_ms }).to_string())?;
     } else {

@@ -11,6 +11,7 @@ use berth_ssh::{RunOptions, RunOutput, Session, SshError, SshTarget, Step};
 use berth_tools::{Inventory, Tool};
 use bytes::Bytes;
 use futures::future::{BoxFuture, join_all};
+use tokio::sync::watch;
 
 use crate::reply::reply;
 use crate::terminals::FIND_KEEPER;
@@ -23,19 +24,21 @@ const ROUNDS: usize = 7;
 const ROOM: u64 = 256 * 1024 * 1024;
 
 /// Tries it all. The connections made for it are closed at the end. `notes` are what of an SSH configuration is not
-/// understood or not followed: that is no fault of the machine, and is said first.
-pub fn check<'a>(target: &'a SshTarget, notes: &'a [String]) -> BoxFuture<'a, CheckReport> {
-    Box::pin(checked(target, notes))
+/// understood or not followed: that is no fault of the machine, and is said first. Whatever is found is told at once,
+/// with all that was found before it.
+pub fn check<'a>(target: &'a SshTarget, notes: &'a [String], tell: Tell<'a>) -> BoxFuture<'a, CheckReport> {
+    Box::pin(checked(target, notes, tell))
 }
 
-async fn checked(target: &SshTarget, notes: &[String]) -> CheckReport {
-    let (steps, reached) = berth_ssh::diagnose(target).await;
-    let mut report = Report { checks: Vec::new(), round_trip_ms: None };
+/// Is told what was found so far.
+pub type Tell<'a> = &'a (dyn Fn(Vec<Check>) + Send + Sync);
+
+async fn checked(target: &SshTarget, notes: &[String], tell: Tell<'_>) -> CheckReport {
+    let mut report = Report { checks: Vec::new(), round_trip_ms: None, tell };
     if !notes.is_empty() {
         report.add("config", "SSH configuration", true, Duration::ZERO, Found::good(notes.join("; ")));
     }
-    report.checks.extend(steps.into_iter().map(connected));
-    match reached {
+    match report.reach(target).await {
         Err(error) => {
             if report.checks.iter().all(|check| check.ok) {
                 let why = error.to_string();
@@ -68,9 +71,10 @@ fn connected(step: Step) -> Check {
     }
 }
 
-struct Report {
+struct Report<'a> {
     checks: Vec<Check>,
     round_trip_ms: Option<f64>,
+    tell: Tell<'a>,
 }
 
 /// What came of one look.
@@ -90,7 +94,32 @@ impl Found {
     }
 }
 
-impl Report {
+impl Report<'_> {
+    /// Connects. What is found out about a step later stands with it.
+    async fn reach(&mut self, target: &SshTarget) -> Result<Session, SshError> {
+        let (before, steps) = (self.checks.len(), watch::Sender::new(Vec::new()));
+        let mut taken = steps.subscribe();
+        let mut reaching = std::pin::pin!(berth_ssh::diagnose(target, steps));
+        loop {
+            let reached = tokio::select! {
+                reached = &mut reaching => Some(reached),
+                Ok(()) = taken.changed() => None,
+            };
+            self.checks.truncate(before);
+            self.checks.extend(taken.borrow_and_update().iter().cloned().map(connected));
+            self.told();
+            if let Some(reached) = reached {
+                return reached;
+            }
+        }
+    }
+
+    fn told(&self) {
+        let mut checks = self.checks.clone();
+        overtake(&mut checks);
+        (self.tell)(checks);
+    }
+
     fn add(&mut self, id: &str, label: &str, optional: bool, took: Duration, found: Found) {
         self.checks.push(Check {
             id: id.to_owned(),
@@ -102,6 +131,7 @@ impl Report {
             hint: found.hint,
             duration_ms: millis(took),
         });
+        self.told();
     }
 
     async fn look(&mut self, id: &str, label: &str, optional: bool, look: impl Future<Output = Found>) -> bool {
@@ -170,17 +200,22 @@ impl Report {
     }
 
     fn finish(mut self) -> CheckReport {
-        for at in 0..self.checks.len() {
-            let (before, after) = self.checks.split_at_mut(at + 1);
-            if let Some(check) = before.last_mut().filter(|check| !check.ok) {
-                let way = way(&check.id);
-                check.overtaken = way.is_some() && after.iter().any(|later| later.ok && self::way(&later.id) == way);
-            }
-        }
+        overtake(&mut self.checks);
         let fine = |check: &Check| check.ok || check.optional || check.overtaken;
         let ok = self.round_trip_ms.is_some() && self.checks.iter().all(fine);
         let text = text(ok, &self.checks, self.round_trip_ms);
         CheckReport { ok, checks: self.checks, round_trip_ms: self.round_trip_ms, text }
+    }
+}
+
+/// Marks what failed and was made up for later.
+fn overtake(checks: &mut [Check]) {
+    for at in 0..checks.len() {
+        let (before, after) = checks.split_at_mut(at + 1);
+        if let Some(check) = before.last_mut().filter(|check| !check.ok) {
+            let way = way(&check.id);
+            check.overtaken = way.is_some() && after.iter().any(|later| later.ok && self::way(&later.id) == way);
+        }
     }
 }
 
@@ -382,7 +417,7 @@ mod tests {
             Check { id, label, ok, optional: false, overtaken: false, detail, hint: None, duration_ms: 0 }
         };
         let overtaken = |checks: Vec<Check>| {
-            let report = Report { checks, round_trip_ms: Some(1.0) }.finish();
+            let report = Report { checks, round_trip_ms: Some(1.0), tell: &|_| {} }.finish();
             let ids: Vec<_> = report.checks.into_iter().filter(|check| check.overtaken).map(|check| check.id).collect();
             (report.ok, ids.join(" "))
         };

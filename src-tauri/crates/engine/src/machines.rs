@@ -1,8 +1,8 @@
 //! A person's own machines.
 
 use berth_model::{
-    ChannelCreate, ChannelId, ChannelRef, CheckReport, ConfigHosts, Empty, ErrorCode, Machine, MachineAdd,
-    MachineChange, MachineId, MachineRef, ProviderKind, RpcError, SandboxState,
+    ChannelCreate, ChannelId, ChannelRef, Check, CheckOf, CheckReport, ConfigHosts, Empty, ErrorCode, EventBody,
+    Machine, MachineAdd, MachineChange, MachineId, MachineRef, ProviderKind, RpcError, SandboxState,
 };
 use berth_ssh::Address;
 use berth_store::{ChannelRecord, StoreError};
@@ -64,18 +64,30 @@ pub async fn hosts(_: &Engine) -> Result<ConfigHosts, RpcError> {
 /// Connects to a machine step by step and tries what a sandbox needs.
 pub async fn check(engine: &Engine, machine: &MachineRef) -> Result<CheckReport, RpcError> {
     let machine = find(engine, machine)?;
+    let of = CheckOf::Machine { id: machine.id.clone() };
+    check_machine(engine, machine, of).await
+}
+
+async fn check_machine(engine: &Engine, machine: Machine, of: CheckOf) -> Result<CheckReport, RpcError> {
     let resolved = engine.0.world.own_machine(machine).resolve().await?;
-    Ok(check::check(&resolved.target, &resolved.notes).await)
+    Ok(check::check(&resolved.target, &resolved.notes, &tell(engine, of)).await)
+}
+
+/// Tells everybody what a check has found so far.
+fn tell(engine: &Engine, of: CheckOf) -> impl Fn(Vec<Check>) + Send + Sync {
+    move |checks| engine.0.world.hub.event(EventBody::Checking { of: of.clone(), checks })
 }
 
 /// The same for a channel's sandbox, wherever it is. One that sleeps is not woken up for it.
 pub async fn check_channel(engine: &Engine, channel: &ChannelRef) -> Result<CheckReport, RpcError> {
     let handle = engine.handle(channel)?;
-    if let Some(machine) = handle.channel().machine {
-        return check(engine, &MachineRef(machine.0)).await;
+    let channel = handle.channel();
+    let of = CheckOf::Channel { id: channel.id };
+    if let Some(machine) = channel.machine {
+        return check_machine(engine, find(engine, &MachineRef(machine.0))?, of).await;
     }
     match handle.live_now() {
-        Some(live) => Ok(check::check(&live.target, &[]).await),
+        Some(live) => Ok(check::check(&live.target, &[], &tell(engine, of)).await),
         None => {
             Err(RpcError::new(ErrorCode::NotRunning, "The sandbox does not run, so there is nothing to connect to.")
                 .hint("Wake it up, then try again."))

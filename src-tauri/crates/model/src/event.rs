@@ -1,7 +1,7 @@
 //! What the engine tells its listeners.
 
 use crate::{
-    ActionId, Channel, ChannelId, Entry, Forward, Machine, ProviderInfo, Question, RpcError, Transfer, TransferId,
+    ActionId, Channel, ChannelId, Check, CheckOf, Entry, Forward, Machine, ProviderInfo, Question, RpcError, Transfer, TransferId,
     UnixMillis, wire,
 };
 
@@ -87,6 +87,13 @@ wire! {
         Machines {
             /// As they are now.
             machines: Vec<Machine>,
+        },
+        /// A check of a machine goes on.
+        Checking {
+            /// Of what.
+            of: CheckOf,
+            /// What was found so far, in the order it was looked at. What is found out later may change what stands here.
+            checks: Vec<Check>,
         },
         /// What waits for a person's answer differs.
         Questions {

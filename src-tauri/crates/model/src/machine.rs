@@ -1,6 +1,6 @@
 //! A person's own machines: what is known of them, what they are asked, and what a check of one found.
 
-use crate::{MachineId, QuestionId, UnixMillis, wire};
+use crate::{ChannelId, MachineId, QuestionId, UnixMillis, wire};
 
 wire! {
     /// A machine that channels can be made on.
@@ -72,6 +72,21 @@ wire! {
         pub round_trip_ms: Option<f64>,
         /// All of it as text, without secrets: to be copied.
         pub text: String,
+    }
+
+    /// What is checked.
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    pub enum CheckOf {
+        /// A person's own machine.
+        Machine {
+            /// Which.
+            id: MachineId,
+        },
+        /// A channel's sandbox, wherever it is.
+        Channel {
+            /// Which channel.
+            id: ChannelId,
+        },
     }
 
     /// One thing that was looked at.

@@ -6,11 +6,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use berth_ssh::{Endpoint, Identity, SshError, SshTarget, Step, diagnose};
+use berth_ssh::{Endpoint, Identity, SshError, SshTarget, Step};
 
 mod support;
 
 use berth_testbed::Sshd;
+use support::diagnose;
+use tokio::sync::watch;
 
 fn at(sshd: &Sshd, host: &str, port: u16) -> SshTarget {
     SshTarget { endpoint: Endpoint::Tcp { host: host.into(), port }, ..sshd.target.clone() }
@@ -43,6 +45,25 @@ async fn a_machine_that_is_well() {
     assert!(detail("banner").starts_with("SSH-2.0-OpenSSH"), "{}", detail("banner"));
     assert!(detail("kex").contains("ssh-ed25519"), "{}", detail("kex"));
     assert!(steps.iter().all(|step| step.duration > Duration::ZERO), "{steps:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_told_while_the_rest_is_waited_for() {
+    let sshd = Sshd::start();
+    let (answer, wait) = std::sync::mpsc::channel::<()>();
+    let slow = server(move |mut stream| {
+        let _ = wait.recv();
+        let _ = stream.write_all(b"not SSH\r\n");
+    });
+    let steps = watch::Sender::new(Vec::new());
+    let mut taken = steps.subscribe();
+    let target = at(&sshd, "127.0.0.1", slow);
+    let reaching = tokio::spawn(async move { berth_ssh::diagnose(&target, steps).await });
+    let told = taken.wait_for(|steps: &Vec<Step>| steps.iter().any(|step| step.id == "tcp")).await.unwrap().clone();
+    assert!(told.iter().all(|step| step.ok) && !reaching.is_finished(), "{told:#?}");
+    answer.send(()).unwrap();
+    reaching.await.unwrap().unwrap_err();
+    assert_eq!(taken.borrow().last().unwrap().id, "banner");
 }
 
 #[tokio::test(flavor = "multi_thread")]

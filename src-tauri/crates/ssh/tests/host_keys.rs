@@ -6,13 +6,13 @@ use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_ssh::{HostKeyCheck, KnownHosts, Question, Session, SessionOptions, SshError, SshTarget, diagnose};
+use berth_ssh::{HostKeyCheck, KnownHosts, Question, Session, SessionOptions, SshError, SshTarget};
 
 mod support;
 
 use berth_testbed::Sshd;
 use support::person::{Person, key, keygen, known};
-use support::{run, says};
+use support::{diagnose, run, says};
 
 async fn connects(target: &SshTarget) -> Result<(), SshError> {
     diagnose(target).await.1.map(drop)

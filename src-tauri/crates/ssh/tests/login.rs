@@ -6,13 +6,13 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_ssh::{Asker, Credentials, Question, Refusal, Session, SessionOptions, SshError, SshTarget, diagnose};
+use berth_ssh::{Asker, Credentials, Question, Refusal, Session, SessionOptions, SshError, SshTarget};
 
 mod support;
 
 use berth_testbed::Sshd;
 use support::person::{Agent, Person, by, key, keygen};
-use support::{run, says};
+use support::{diagnose, run, says};
 
 async fn is_let_in(target: SshTarget) {
     let session = Session::new(target, SessionOptions::default());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use berth_ssh::{
     Auth, Credentials, Endpoint, HostKeyCheck, Identity, Question, Session, SessionOptions, SessionState, SshError,
-    SshTarget, diagnose,
+    SshTarget,
 };
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::{Auth as Said, Handler, Response, Server as _, VerifiedPublicKey};
@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 mod support;
 
+use support::diagnose;
 use support::person::Person;
 
 /// What the server wants.

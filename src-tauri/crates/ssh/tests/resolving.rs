@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use berth_ssh::{
     Address, Asker, Auth, Endpoint, HostKeyCheck, Resolve, Resolved, Session, SessionOptions, SshError, SshTarget,
-    diagnose, resolve,
+    resolve,
 };
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ mod support;
 
 use berth_testbed::Sshd;
 use support::person::{Person, key};
-use support::{run, says};
+use support::{diagnose, run, says};
 
 /// A configuration of the test's own.
 struct Config(TempDir);

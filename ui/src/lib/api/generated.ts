@@ -581,6 +581,16 @@ hint?: string,
  */
 duration_ms: number, };
 
+export type CheckOf = { "kind": "machine", 
+/**
+ * Which.
+ */
+id: MachineId, } | { "kind": "channel", 
+/**
+ * Which channel.
+ */
+id: ChannelId, };
+
 export type CheckReport = { 
 /**
  * Whether it can be a sandbox.
@@ -767,7 +777,15 @@ keychain: Keychain, } | { "kind": "machines",
 /**
  * As they are now.
  */
-machines: Array<Machine>, } | { "kind": "questions", 
+machines: Array<Machine>, } | { "kind": "checking", 
+/**
+ * Of what.
+ */
+of: CheckOf, 
+/**
+ * What was found so far, in the order it was looked at. What is found out later may change what stands here.
+ */
+checks: Array<Check>, } | { "kind": "questions", 
 /**
  * As it is now.
  */

@@ -2,13 +2,12 @@
  * Checks of machines and of channels' sandboxes: what runs, and what the last one found. They outlive the view that began
  * them, so that one may look elsewhere meanwhile.
  */
-import { CallError, type Backend, type CheckReport } from '$lib/api';
-
-/** What is checked. */
-export type Subject = { kind: 'machine'; id: string } | { kind: 'channel'; id: string };
+import { CallError, type Backend, type Check, type CheckOf, type CheckReport } from '$lib/api';
 
 export class Checking {
   report = $state.raw<CheckReport | null>(null);
+  /** What the check that runs has found so far. */
+  found = $state.raw<Check[]>([]);
   /** When the report came. */
   at = $state(0);
   error = $state.raw<CallError | null>(null);
@@ -27,6 +26,7 @@ export class Checking {
   async run(): Promise<void> {
     const mine = ++this.#wanted;
     this.begun = Date.now();
+    this.found = [];
     this.error = null;
     this.cancelled = false;
     try {
@@ -58,7 +58,12 @@ export class Checks {
     this.#backend = backend;
   }
 
-  of({ kind, id }: Subject): Checking {
+  /** The engine says what a check has found so far. */
+  tell(of: CheckOf, found: Check[]): void {
+    this.of(of).found = found;
+  }
+
+  of({ kind, id }: CheckOf): Checking {
     const key = `${kind} ${id}`;
     const known =
       this.#known.get(key) ??

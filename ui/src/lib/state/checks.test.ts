@@ -5,6 +5,16 @@ import { FakeBackend, settle } from './testing';
 
 const report = (ok: boolean): CheckReport => ({ ok, checks: [], round_trip_ms: 12, text: '' });
 
+const step = (id: string) => ({
+  id,
+  label: id,
+  ok: true,
+  optional: false,
+  overtaken: false,
+  detail: '',
+  duration_ms: 1,
+});
+
 describe('Checks', () => {
   it('keeps one check for each machine and channel, with what it found', async () => {
     const backend = new FakeBackend({
@@ -40,6 +50,21 @@ describe('Checks', () => {
     await second;
     expect(checking.report?.ok).toBe(true);
     expect(checking.begun).toBeNull();
+  });
+
+  it('shows what was found so far, and nothing of the check before', () => {
+    const answers: ((report: CheckReport) => void)[] = [];
+    const backend = new FakeBackend({
+      'machine.check': () => new Promise<CheckReport>((resolve) => answers.push(resolve)),
+    });
+    const checks = new Checks(backend);
+    const of = { kind: 'machine' as const, id: 'x' };
+    void checks.of(of).run();
+    checks.tell(of, [step('tcp')]);
+    expect(checks.of(of).found.map(({ id }) => id)).toEqual(['tcp']);
+    checks.of(of).cancel();
+    void checks.of(of).run();
+    expect(checks.of(of).found).toEqual([]);
   });
 
   it('says why there is no report', async () => {

@@ -8,6 +8,8 @@ import type {
   CallError,
   Channel,
   ChannelId,
+  Check,
+  CheckOf,
   Event,
   EventBody,
   Forward,
@@ -33,6 +35,8 @@ interface SpaceObserver {
   files?(channel: ChannelId, paths: string[]): void;
   /** A channel is no more. */
   gone?(channel: ChannelId): void;
+  /** A check goes on, and has found this so far. */
+  checking?(of: CheckOf, found: Check[]): void;
   /** Somebody asks to see a channel. */
   focus?(channel: ChannelId | null, port: number | null): void;
 }
@@ -192,6 +196,9 @@ export class Space {
         return;
       case 'machines':
         this.machines = body.machines;
+        return;
+      case 'checking':
+        for (const observer of this.#observers) observer.checking?.(body.of, body.checks);
         return;
       case 'questions':
         this.questions = body.questions;

@@ -95,15 +95,12 @@ struct Login {
     environment: Bytes,
 }
 
-/// Connects once, and says what happened on the way. Asks a person as any connection does. The session goes on with the
-/// connection that was made.
-pub async fn diagnose(target: &SshTarget) -> (Vec<Step>, Result<Session, SshError>) {
-    let trace = Trace::on();
-    let attempt = Attempt::traced(trace.clone());
-    let result = Connection::open(target, &attempt).await;
-    let session =
-        result.map(|connection| Session::with(target.clone(), SessionOptions::default(), Some((connection, attempt))));
-    (trace.taken(), session)
+/// Connects once, and says what happens on the way: whoever watches `steps` sees each when it was taken. Asks a person as
+/// any connection does. The session goes on with the connection that was made.
+pub async fn diagnose(target: &SshTarget, steps: watch::Sender<Vec<Step>>) -> Result<Session, SshError> {
+    let attempt = Attempt::traced(Trace::into(steps));
+    let connection = Connection::open(target, &attempt).await?;
+    Ok(Session::with(target.clone(), SessionOptions::default(), Some((connection, attempt))))
 }
 
 impl Session {

@@ -1,7 +1,8 @@
 //! What happened on the way to a connection, step by step, for one who wants to know why it fails.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 /// One step on the way to a connection. Has no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,14 +24,14 @@ pub struct Step {
 /// Where steps are recorded; nowhere, for a connection that nobody looks at.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trace {
-    steps: Option<Arc<Mutex<Vec<Step>>>>,
+    steps: Option<watch::Sender<Vec<Step>>>,
     /// The jump host that the steps are about, from 1.
     hop: Option<usize>,
 }
 
 impl Trace {
-    pub(crate) fn on() -> Self {
-        Self { steps: Some(Arc::default()), hop: None }
+    pub(crate) fn into(steps: watch::Sender<Vec<Step>>) -> Self {
+        Self { steps: Some(steps), hop: None }
     }
 
     /// For the steps of a jump host.
@@ -59,30 +60,24 @@ impl Trace {
     pub(crate) fn amend(&self, id: &str, detail: impl FnOnce() -> String) {
         let Some(steps) = &self.steps else { return };
         let id = self.id(id);
-        let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(step) = steps.iter_mut().rfind(|step| step.id == id) {
-            step.detail = detail();
-        }
+        steps.send_modify(|steps| {
+            if let Some(step) = steps.iter_mut().rfind(|step| step.id == id) {
+                step.detail = detail();
+            }
+        });
     }
 
     /// Whether there is such a step.
     pub(crate) fn has(&self, id: &str) -> bool {
         let Some(steps) = &self.steps else { return false };
         let id = self.id(id);
-        steps.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|step| step.id == id)
+        steps.borrow().iter().any(|step| step.id == id)
     }
 
     /// Whether the last step of this machine failed.
     pub(crate) fn has_failed(&self) -> bool {
         let Some(steps) = &self.steps else { return false };
-        let steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.iter().rfind(|step| self.owns(&step.id)).is_some_and(|step| !step.ok)
-    }
-
-    /// All steps so far.
-    pub(crate) fn taken(&self) -> Vec<Step> {
-        let Some(steps) = &self.steps else { return Vec::new() };
-        steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        steps.borrow().iter().rfind(|step| self.owns(&step.id)).is_some_and(|step| !step.ok)
     }
 
     fn id(&self, id: &str) -> String {
@@ -104,6 +99,6 @@ impl Trace {
             None => label.to_owned(),
         };
         let step = Step { id: self.id(id), label, ok, detail, hint, duration: since.elapsed() };
-        steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+        steps.send_modify(|steps| steps.push(step));
     }
 }

@@ -5,12 +5,21 @@
 
 use std::time::Duration;
 
-use berth_ssh::{RunOptions, RunOutput, Session, SshError};
+use berth_ssh::{RunOptions, RunOutput, Session, SshError, SshTarget, Step};
+use tokio::sync::watch;
 
 pub mod person;
 
 pub async fn run(session: &Session, script: &str) -> Result<RunOutput, SshError> {
     session.run(script.as_bytes(), RunOptions::default()).await
+}
+
+/// Connects, and says what happened on the way.
+pub async fn diagnose(target: &SshTarget) -> (Vec<Step>, Result<Session, SshError>) {
+    let steps = watch::Sender::new(Vec::new());
+    let taken = steps.subscribe();
+    let result = berth_ssh::diagnose(target, steps).await;
+    (taken.borrow().clone(), result)
 }
 
 /// What a script printed; it must not take long.
