@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use berth_engine::check::check;
 use berth_engine::front::folders::Folders;
-use berth_model::{ErrorCode, RpcError};
+use berth_model::{CheckReport, ErrorCode, RpcError};
 use berth_ssh::{Address, Resolve, resolve};
 use serde_json::json;
 
@@ -18,22 +18,40 @@ pub async fn run(
     known_hosts: Option<PathBuf>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let wrong = |error: &(dyn std::error::Error + 'static)| RpcError::from_error(ErrorCode::BadRequest, error);
-    let address: Address = address.parse().map_err(|error| wrong(&error))?;
-    for file in identity.iter().chain(&known_hosts) {
-        if !file.is_file() {
-            return Err(RpcError::new(ErrorCode::BadRequest, format!("There is no file {}.", file.display())).into());
+    let report = match made(folders, address, identity, known_hosts).await {
+        Ok(report) => report,
+        // Who reads JSON is told in JSON, whatever is wrong.
+        Err(error) if as_json => {
+            let check = json!({ "id": "config", "ok": false, "detail": error.message, "hint": error.hint });
+            print(&json!({ "ok": false, "checks": [check], "round_trip_ms": null }).to_string())?;
+            return Err(Failure::NoSandbox);
         }
-    }
-    let own_known_hosts = folders.data.join("ssh/known_hosts");
-    // Nobody is asked: what needs an answer fails and says so.
-    let options = Resolve { identity, own_known_hosts, known_hosts, ..Resolve::default() };
-    let resolved = resolve(&address, options).await.map_err(|error| wrong(&error))?;
-    let report = check(&resolved.target, &resolved.notes, &|_| {}).await;
+        Err(error) => return Err(error.into()),
+    };
     if as_json {
         print(&json!({ "ok": report.ok, "checks": report.checks, "round_trip_ms": report.round_trip_ms }).to_string())?;
     } else {
         print(report.text.trim_end())?;
     }
     if report.ok { Ok(()) } else { Err(Failure::NoSandbox) }
+}
+
+async fn made(
+    folders: &Folders,
+    address: &str,
+    identity: Option<PathBuf>,
+    known_hosts: Option<PathBuf>,
+) -> Result<CheckReport, RpcError> {
+    let wrong = |error: &(dyn std::error::Error + 'static)| RpcError::from_error(ErrorCode::BadRequest, error);
+    let address: Address = address.parse().map_err(|error| wrong(&error))?;
+    for file in identity.iter().chain(&known_hosts) {
+        if !file.is_file() {
+            return Err(RpcError::new(ErrorCode::BadRequest, format!("There is no file {}.", file.display())));
+        }
+    }
+    let own_known_hosts = folders.data.join("ssh/known_hosts");
+    // Nobody is asked: what needs an answer fails and says so.
+    let options = Resolve { identity, own_known_hosts, known_hosts, ..Resolve::default() };
+    let resolved = resolve(&address, options).await.map_err(|error| wrong(&error))?;
+    Ok(check(&resolved.target, &resolved.notes, &|_| {}).await)
 }

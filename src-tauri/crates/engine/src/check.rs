@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use berth_model::{Check, CheckReport};
+use berth_model::{ChangedKey, Check, CheckReport};
 use berth_ssh::{RunOptions, RunOutput, Session, SshError, SshTarget, Step};
 use berth_tools::{Inventory, Tool};
 use bytes::Bytes;
@@ -44,6 +44,15 @@ async fn checked(target: &SshTarget, notes: &[String], tell: Tell<'_>) -> CheckR
                 let why = error.to_string();
                 report.add("connection", "Connection", false, Duration::ZERO, Found::wrong(why, None));
             }
+            if let (Some(key), Some(last)) = (error.changed_key(), report.checks.last_mut()) {
+                last.changed_key = Some(ChangedKey {
+                    host: key.host.clone(),
+                    known: key.known.clone(),
+                    shown: key.shown.clone(),
+                    file: key.file.display().to_string(),
+                    ours: key.ours,
+                });
+            }
         }
         Ok(session) => {
             report.contract(&session).await;
@@ -68,6 +77,7 @@ fn connected(step: Step) -> Check {
         detail: step.detail,
         hint: step.hint,
         duration_ms: millis(step.duration),
+        changed_key: None,
     }
 }
 
@@ -130,6 +140,7 @@ impl Report<'_> {
             detail: found.detail,
             hint: found.hint,
             duration_ms: millis(took),
+            changed_key: None,
         });
         self.told();
     }
@@ -414,7 +425,8 @@ mod tests {
     fn a_way_that_failed_is_overtaken_by_one_that_did_not() {
         let check = |id: &str, ok| {
             let (id, label, detail) = (id.to_owned(), String::new(), String::new());
-            Check { id, label, ok, optional: false, overtaken: false, detail, hint: None, duration_ms: 0 }
+            let (hint, changed_key) = (None, None);
+            Check { id, label, ok, optional: false, overtaken: false, detail, hint, duration_ms: 0, changed_key }
         };
         let overtaken = |checks: Vec<Check>| {
             let report = Report { checks, round_trip_ms: Some(1.0), tell: &|_| {} }.finish();

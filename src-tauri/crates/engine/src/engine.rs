@@ -27,6 +27,7 @@ use crate::front::presence::Presence;
 use crate::front::{Door, Terminal, socket};
 use crate::gateway::{BoxStream, Gateway, Upstream, UpstreamError};
 use crate::hub::{Events, Hub, now};
+use crate::machines::Checks;
 use crate::questions::Questions;
 use crate::tasks::Task;
 use crate::terminals;
@@ -130,6 +131,7 @@ impl Engine {
             gateway_port: gateway.port(),
             keychain: Keychain::open(),
             said: Said::default(),
+            checks: Checks::default(),
             known_hosts: config.folders.data.join("ssh/known_hosts"),
             late: TaskTracker::new(),
         });

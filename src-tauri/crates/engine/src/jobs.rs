@@ -7,6 +7,7 @@ use berth_model::{ActionId, Job, JobId, JobStatus, RpcError, Verb};
 use berth_tools::Place;
 use berth_tools::jobs::{Restart, Seen, Start, State, Stop};
 
+use crate::hub::now;
 use crate::scripts::Audited;
 
 /// How long a job may take to end by itself before it is killed, in milliseconds.
@@ -54,6 +55,20 @@ pub fn job(seen: &Seen, service: bool, action: Option<ActionId>) -> Job {
         },
         started_at: seen.started,
         ended_at: seen.ended,
+        action,
+    }
+}
+
+/// A job of which nobody saw whether it was started.
+pub fn unseen(start: &Start, cwd: String, service: bool, action: Option<ActionId>) -> Job {
+    Job {
+        id: JobId(start.id.clone()),
+        command: start.command.clone(),
+        cwd,
+        service,
+        status: JobStatus::Lost,
+        started_at: now(),
+        ended_at: None,
         action,
     }
 }

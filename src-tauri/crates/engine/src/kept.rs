@@ -10,6 +10,7 @@ use berth_ssh::{RunOptions, Session, SessionState, SshError};
 use berth_tools::kept::{BEGAN, End, Keep, Look, Standing};
 use berth_tools::{Ran, Run, Script, Tool};
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ const CALM: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(20);
 /// A connection that was lost is waited for so long before it is said that nothing was run.
 const BEGIN: Duration = Duration::from_secs(15);
+/// What has not ended after so many kills does not end.
+const ENDS: u32 = 3;
 
 /// What a command did, and what went to and fro for it.
 #[derive(Debug)]
@@ -59,6 +62,28 @@ struct Way<'a> {
     timed_out: bool,
     /// Whether it was heard to begin.
     begun: bool,
+    /// The run that may go on, until its end is known.
+    open: Option<String>,
+}
+
+impl Drop for Way<'_> {
+    /// Sees to it that a command that nobody waits for any more ends: at once, or when the machine is back.
+    fn drop(&mut self) {
+        let (Some(id), Ok(runtime)) = (self.open.take(), Handle::try_current()) else { return };
+        let session = self.session.clone();
+        runtime.spawn(async move {
+            let Ok(script) = (End { id }).script() else { return };
+            let until = Instant::now() + Duration::from_secs(3_600);
+            let options = || RunOptions { timeout: Some(LOOK), ..RunOptions::default() };
+            while session.run(&script.text, options()).await.is_err()
+                && *session.state().borrow() != SessionState::Closed
+                && Instant::now() < until
+            {
+                sleep(CALM).await;
+                let _ = timeout_at(until, session.welcome()).await;
+            }
+        });
+    }
 }
 
 impl Keeper {
@@ -73,30 +98,33 @@ impl Keeper {
         live: mpsc::Sender<Bytes>,
     ) -> Result<Outcome, RpcError> {
         let deadline = Instant::now() + limit;
-        let (out, err, bytes_in, bytes_out, timed_out, begun) = (0, 0, 0, 0, false, false);
-        let mut way = Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out, begun };
+        let (out, err, bytes_in, bytes_out, timed_out, begun, open) = (0, 0, 0, 0, false, false, None);
+        let mut way =
+            Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out, begun, open };
         loop {
             let id = JobId::fresh().0;
             let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.load(Relaxed) };
-            let begun = match way.begin(&keep).await {
+            way.open = Some(id.clone());
+            let ran = match way.begin(&keep).await {
+                Ok(Begun::Ended(ran)) => Ok(Some(ran)),
+                Ok(Begun::Not) => Ok(None),
+                Ok(Begun::Unknown) => {
+                    self.put(keep.seen);
+                    way.resume(&id).await
+                }
                 Err(error) => {
                     self.put(keep.seen);
-                    return Err(error);
+                    Err(error)
                 }
-                Ok(begun) => begun,
             };
+            // What somebody gave up may run: it is ended.
+            if !ran.as_ref().is_err_and(|error| error.code == ErrorCode::Cancelled) {
+                way.open = None;
+            }
             self.swept.store(true, Relaxed);
-            let ran = match begun {
-                Begun::Ended(ran) => Some(ran),
-                Begun::Unknown => {
-                    self.put(keep.seen);
-                    way.resume(&id).await?
-                }
-                Begun::Not => None,
-            };
-            if let Some(ran) = ran {
+            if let Some(ran) = ran? {
                 self.put(vec![id]);
-                let Way { timed_out, bytes_in, bytes_out, .. } = way;
+                let (timed_out, bytes_in, bytes_out) = (way.timed_out, way.bytes_in, way.bytes_out);
                 return Ok(Outcome { ran, timed_out, bytes_in, bytes_out });
             }
         }
@@ -191,11 +219,8 @@ impl Way<'_> {
 
     /// Asks until its end is known; nothing where it never began.
     async fn resume(&mut self, id: &str) -> Result<Option<Ran>, RpcError> {
-        let mut pause = FOLLOW / 3;
+        let (mut pause, mut ends) = (FOLLOW / 3, 0);
         loop {
-            if self.cancel.is_cancelled() {
-                return Err(self.give_up(id));
-            }
             match self.look(id).await {
                 Ok(Standing::Never) if !self.begun => return Ok(None),
                 Ok(Standing::Ended(ran)) => return Ok(Some(ran)),
@@ -207,40 +232,39 @@ impl Way<'_> {
                     )
                     .hint("Look at what it has done before you run it again."));
                 }
+                Ok(Standing::Unkept) => {
+                    return Err(RpcError::new(
+                        ErrorCode::OutcomeUnknown,
+                        "The connection broke, and the machine has no room to keep what a command does: it is not known \
+                         whether it ran to its end.",
+                    )
+                    .hint("Free some space there. Look at what it has done before you run it again."));
+                }
+                Ok(Standing::Running { .. }) if ends == ENDS => {
+                    return Err(RpcError::new(
+                        ErrorCode::OutcomeUnknown,
+                        "The command’s time ran out, and it could not be ended.",
+                    )
+                    .hint("It may wait for a disk or a device, or run on another computer with the same home."));
+                }
                 Ok(Standing::Running { .. }) if Instant::now() >= self.deadline => {
                     self.timed_out = true;
+                    ends += 1;
                     let end = End { id: id.to_owned() };
                     let _ = self.tool(&end.script().map_err(tool_error)?).await;
                 }
                 Ok(Standing::Running { .. }) => {
-                    self.pause(pause).await.map_err(|_| self.give_up(id))?;
+                    self.pause(pause).await?;
                     pause = (pause * 3 / 2).min(CALM);
                 }
-                Err(error) if error.code == ErrorCode::Cancelled => return Err(self.give_up(id)),
+                Err(error) if error.code == ErrorCode::Cancelled => return Err(error),
                 // The machine answers nonsense, or not at all: it is asked again when it is back.
                 Err(_) => {
-                    let welcome = self.cancel.run_until_cancelled(self.session.welcome()).await;
-                    if welcome.is_none() {
-                        return Err(self.give_up(id));
-                    }
-                    self.pause(FOLLOW).await.map_err(|_| self.give_up(id))?;
+                    let _ = self.cancel.run_until_cancelled(self.session.welcome()).await;
+                    self.pause(FOLLOW).await?;
                 }
             }
         }
-    }
-
-    /// Sees to it that a command that nobody wants any more ends when the machine is back.
-    fn give_up(&self, id: &str) -> RpcError {
-        let (session, end) = (self.session.clone(), End { id: id.to_owned() });
-        tokio::spawn(async move {
-            let Ok(script) = end.script() else { return };
-            let until = Instant::now() + Duration::from_secs(3_600);
-            while session.run(&script.text, RunOptions::default()).await.is_err() && Instant::now() < until {
-                sleep(CALM).await;
-                let _ = timeout_at(until, session.welcome()).await;
-            }
-        });
-        ssh_error(SshError::Cancelled {})
     }
 
     async fn look(&mut self, id: &str) -> Result<Standing, RpcError> {

@@ -1,11 +1,14 @@
 //! A person's own machines.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use berth_model::{
     ChannelCreate, ChannelId, ChannelRef, Check, CheckOf, CheckReport, ConfigHosts, Empty, ErrorCode, EventBody,
-    Machine, MachineAdd, MachineChange, MachineId, MachineRef, ProviderKind, RpcError, SandboxState,
+    KeyForget, Machine, MachineAdd, MachineChange, MachineId, MachineRef, ProviderKind, RpcError, SandboxState,
 };
 use berth_ssh::Address;
 use berth_store::{ChannelRecord, StoreError};
+use tokio_util::sync::CancellationToken;
 
 use crate::asker;
 use crate::check;
@@ -69,12 +72,69 @@ pub async fn check(engine: &Engine, machine: &MachineRef) -> Result<CheckReport,
 }
 
 async fn check_machine(engine: &Engine, machine: Machine, of: CheckOf) -> Result<CheckReport, RpcError> {
-    let resolved = engine.0.world.own_machine(machine).resolve().await?;
-    Ok(check::check(&resolved.target, &resolved.notes, &tell(engine, of)).await)
+    let checking = async {
+        let resolved = engine.0.world.own_machine(machine).resolve().await?;
+        Ok(check::check(&resolved.target, &resolved.notes, &tell(engine, &of)).await)
+    };
+    engine.0.world.checks.make(&of, checking).await
+}
+
+/// Checks that run: one of each machine, and of each sandbox, at a time.
+#[derive(Default)]
+pub struct Checks(Mutex<Vec<(CheckOf, CancellationToken)>>);
+
+impl Checks {
+    /// Makes one; another one of the same ends.
+    async fn make(
+        &self,
+        of: &CheckOf,
+        check: impl Future<Output = Result<CheckReport, RpcError>>,
+    ) -> Result<CheckReport, RpcError> {
+        self.cancel(of);
+        let token = CancellationToken::new();
+        self.lock().push((of.clone(), token.clone()));
+        // However it ends, and also where nobody waits for it any more.
+        let _ended = token.clone().drop_guard();
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(RpcError::new(ErrorCode::Cancelled, "The check was given up.")),
+            report = check => report,
+        }
+    }
+
+    /// Ends the check of this, with what it asks a person.
+    pub fn cancel(&self, of: &CheckOf) {
+        self.lock().retain(|(other, token)| {
+            if other == of {
+                token.cancel();
+            }
+            !token.is_cancelled()
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(CheckOf, CancellationToken)>> {
+        // Every change leaves the list whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a key that Berth has written down itself.
+pub async fn forget_key(engine: &Engine, ask: KeyForget) -> Result<Empty, RpcError> {
+    let own = engine.0.world.known_hosts.clone();
+    let forget = move || berth_ssh::forget_host_key(&own, &ask.host, &ask.fingerprint);
+    let forgotten = tokio::task::spawn_blocking(forget).await.map_err(std::io::Error::other).flatten();
+    match forgotten {
+        Ok(true) => Ok(Empty {}),
+        Ok(false) => Err(RpcError::new(ErrorCode::NotFound, "Berth knows no such key of this machine.")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(RpcError::new(ErrorCode::NotFound, "Berth has written down no machine’s key yet."))
+        }
+        Err(error) => Err(RpcError::from_error(ErrorCode::Failed, &error)),
+    }
 }
 
 /// Tells everybody what a check has found so far.
-fn tell(engine: &Engine, of: CheckOf) -> impl Fn(Vec<Check>) + Send + Sync {
+fn tell(engine: &Engine, of: &CheckOf) -> impl Fn(Vec<Check>) + Send + Sync {
     move |checks| engine.0.world.hub.event(EventBody::Checking { of: of.clone(), checks })
 }
 
@@ -87,7 +147,10 @@ pub async fn check_channel(engine: &Engine, channel: &ChannelRef) -> Result<Chec
         return check_machine(engine, find(engine, &MachineRef(machine.0))?, of).await;
     }
     match handle.live_now() {
-        Some(live) => Ok(check::check(&live.target, &[], &tell(engine, of)).await),
+        Some(live) => {
+            let checking = async { Ok(check::check(&live.target, &[], &tell(engine, &of)).await) };
+            engine.0.world.checks.make(&of, checking).await
+        }
         None => {
             Err(RpcError::new(ErrorCode::NotRunning, "The sandbox does not run, so there is nothing to connect to.")
                 .hint("Wake it up, then try again."))

@@ -33,6 +33,20 @@ struct Waiting {
     reply: watch::Sender<Answer>,
 }
 
+/// One who waits for an answer; with the last of them a question is gone from the window.
+struct Asked<'a> {
+    questions: &'a Questions,
+    reply: watch::Receiver<Answer>,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        // In place of the one that would count on.
+        self.reply = watch::channel(Answer::Refused).1;
+        self.questions.tidy();
+    }
+}
+
 #[derive(Clone)]
 enum Answer {
     Open,
@@ -48,9 +62,9 @@ impl Questions {
 
     /// Asks for `machine` (its name) and waits; nothing where the person does not want to answer, or did not see it.
     pub async fn ask(&self, machine: &str, ask: Ask) -> Option<Reply> {
-        let mut reply = self.put(machine, ask);
-        let answered = tokio::time::timeout(PATIENCE, reply.wait_for(|answer| !matches!(answer, Answer::Open))).await;
-        match answered.ok()?.ok()?.clone() {
+        let mut asked = Asked { questions: self, reply: self.put(machine, ask) };
+        let answer = asked.reply.wait_for(|answer| !matches!(answer, Answer::Open));
+        match tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?.clone() {
             Answer::Given(reply) => Some(reply),
             Answer::Open | Answer::Refused => None,
         }
@@ -58,8 +72,6 @@ impl Questions {
 
     fn put(&self, machine: &str, ask: Ask) -> watch::Receiver<Answer> {
         let mut waiting = self.lock();
-        // Who went away meanwhile does not want to know any more.
-        waiting.retain(|waiting| waiting.reply.receiver_count() > 0);
         let same = waiting.iter().find(|other| other.question.machine == machine && other.question.ask == ask);
         if let Some(same) = same {
             return same.reply.subscribe();
@@ -93,6 +105,16 @@ impl Questions {
         Ok(Empty {})
     }
 
+    /// Takes away what nobody wants to know any more.
+    fn tidy(&self) {
+        let mut waiting = self.lock();
+        let before = waiting.len();
+        waiting.retain(|waiting| waiting.reply.receiver_count() > 0);
+        if waiting.len() < before {
+            self.show(&waiting);
+        }
+    }
+
     fn show(&self, waiting: &[Waiting]) {
         self.hub.questions(waiting.iter().map(|waiting| waiting.question.clone()).collect());
     }
@@ -100,5 +122,53 @@ impl Questions {
     fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
         // Every change leaves the list whole.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+mod tests {
+    use berth_model::{Keychain, Settings};
+
+    use super::*;
+
+    fn questions() -> Questions {
+        Questions::new(Arc::new(Hub::new("test".to_owned(), Settings::default(), Keychain::Available, Vec::new())))
+    }
+
+    fn ask() -> Ask {
+        Ask::Password { user: "ada".to_owned(), host: "box".to_owned(), again: false }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_asked_any_more() {
+        let questions = questions();
+        let shown = || questions.hub.snapshot().questions;
+        let (first, second) = (questions.ask("box", ask()), questions.ask("box", ask()));
+        {
+            let mut first = Box::pin(first);
+            assert!(futures::poll!(&mut first).is_pending());
+            {
+                let mut second = Box::pin(second);
+                assert!(futures::poll!(&mut second).is_pending());
+            }
+            assert_eq!(shown().len(), 1, "one still waits");
+        }
+        assert!(shown().is_empty(), "a dialog would stay that leads nowhere");
+    }
+
+    #[tokio::test]
+    async fn an_answer_reaches_all_who_asked() {
+        let questions = questions();
+        let (first, second) = (questions.ask("box", ask()), questions.ask("box", ask()));
+        let answer = async {
+            tokio::task::yield_now().await;
+            let id = questions.hub.snapshot().questions[0].id.clone();
+            questions.refuse(&id).unwrap();
+            assert_eq!(questions.refuse(&id).unwrap_err().code, ErrorCode::NotFound);
+        };
+        let (first, second, ()) = tokio::join!(first, second, answer);
+        assert!(first.is_none() && second.is_none());
+        assert!(questions.hub.snapshot().questions.is_empty());
     }
 }

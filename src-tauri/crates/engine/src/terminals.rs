@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use berth_model::{ChannelId, RpcError, TerminalId};
-use berth_ssh::{Pty, PtyRequest, RunOptions, Session};
+use berth_ssh::{Pty, PtyRequest, RunOptions, Session, SshError};
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::time::sleep;
 
 use crate::error::ssh_error;
@@ -32,6 +34,9 @@ pub(crate) const FIND_KEEPER: &str =
 /// Where the system has no folder for screen's sockets, only root could make one.
 const SCREENS: &str =
     "mkdir -p -m 700 \"$HOME/.berth\" \"$HOME/.berth/screens\"; export SCREENDIR=\"$HOME/.berth/screens\"";
+
+/// When a process was born: its number may be another's one day.
+const BORN: &str = "born() { b=; { read -r b </proc/\"$1\"/stat; } 2>/dev/null; set -- ${b##*) }; b=${20}; };";
 
 /// What keeps a terminal while nobody is connected to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +65,7 @@ impl Keeper {
         match self {
             // As little of tmux as possible: no line of its own, no keys, and the window's own scrollback.
             Self::Tmux => format!(
-                "exec tmux -L berth -f /dev/null new-session -A -D -s {name} {shell} \\; set -g status off \\; \
+                "exec tmux -L berth -f /dev/null new-session -A -D -s {name} sh -c {shell} \\; set -g status off \\; \
                  set -g prefix None \\; unbind -a \\; set -g escape-time 0 \\; \
                  set -ga terminal-overrides ,xterm*:smcup@:rmcup@:RGB"
             ),
@@ -69,7 +74,7 @@ impl Keeper {
             }
             Self::Dtach => format!(
                 "mkdir -p -m 700 \"$HOME/.berth\" && exec dtach -A \"$HOME/.berth/{name}\" -E -z -r winch \
-                 sh -c 'echo $$ >\"$HOME/.berth/{name}.pid\"; '{shell}"
+                 sh -c '{BORN} born $$; echo \"$$ $b\" >\"$HOME/.berth/{name}.pid\"; '{shell}"
             ),
         }
     }
@@ -86,8 +91,9 @@ impl Keeper {
                  while read -r s; do screen -S \"$s\" -X quit; done"
             ),
             Self::Dtach => format!(
-                "for f in \"$HOME/.berth/{name}\"*.pid; do [ -f \"$f\" ] || continue; kill -HUP \"$(cat \"$f\")\" \
-                 2>/dev/null; rm -f \"$f\" \"${{f%.pid}}\"; done"
+                "{BORN} for f in \"$HOME/.berth/{name}\"*.pid; do [ -f \"$f\" ] || continue; p= w=; read -r p w <\"$f\"
+                 born \"$p\"; [ \"$b\" != \"$w\" ] || kill -HUP \"$p\" 2>/dev/null
+                 rm -f \"$f\" \"${{f%.pid}}\"; done"
             ),
         }
     }
@@ -116,8 +122,7 @@ impl Way {
             cols: self.size.0,
             rows: self.size.1,
             term: "xterm-256color".to_owned(),
-            // Any login shell understands this line.
-            command: Some(format!("exec sh -c {}", quoted(&command))),
+            command: Some(command),
             ..PtyRequest::default()
         };
         self.session.pty(request).await.map_err(ssh_error)
@@ -184,6 +189,8 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
                 return way.end().await;
             }
             End::Exited(code) => {
+                // dtach leaves a file.
+                way.end().await;
                 let _ = host.output.send(TerminalOutput::Exit(code)).await;
                 return;
             }
@@ -232,8 +239,24 @@ async fn back(way: &mut Way, host: &mut TerminalHost) -> Option<Pty> {
 }
 
 async fn serve(way: &mut Way, pty: &mut Pty, host: &mut TerminalHost, printed: &mut bool) -> End {
+    // What the machine does not take yet waits here: it may take no more before it has said what it says.
+    let mut writing: Option<BoxFuture<'static, Result<(), SshError>>> = None;
     loop {
+        let free = writing.is_none();
+        let written = async {
+            match writing.as_mut() {
+                Some(writing) => writing.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            () = host.output.closed() => return End::Closed,
+            done = written => {
+                writing = None;
+                if done.is_err() {
+                    return End::Lost;
+                }
+            }
             bytes = pty.reader.recv() => match bytes {
                 Some(bytes) => {
                     *printed = true;
@@ -246,18 +269,16 @@ async fn serve(way: &mut Way, pty: &mut Pty, host: &mut TerminalHost, printed: &
                     code => return End::Exited(code),
                 },
             },
-            input = host.input.recv() => {
-                let done = match input {
-                    Some(TerminalInput::Write(bytes)) => pty.writer.write(bytes).await,
+            input = host.input.recv(), if free => {
+                let writer = pty.writer.clone();
+                writing = Some(match input {
+                    Some(TerminalInput::Write(bytes)) => async move { writer.write(bytes).await }.boxed(),
                     Some(TerminalInput::Resize { cols, rows }) => {
                         way.size = (cols, rows);
-                        pty.writer.resize(cols, rows).await
+                        async move { writer.resize(cols, rows).await }.boxed()
                     }
                     None => return End::Closed,
-                };
-                if done.is_err() {
-                    return End::Lost;
-                }
+                });
             }
         }
     }
@@ -325,6 +346,64 @@ mod tests {
                 assert!(Instant::now() < deadline, "{program}: its shell runs on");
                 sleep(Duration::from_millis(50)).await;
             }
+            session.close().await;
+        }
+    }
+
+    /// What is asked for runs, though a start-up file starts a shell that runs only what is typed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_start_up_file_that_starts_another_shell_gets_no_terminal_for_itself() {
+        if !berth_testbed::has_terminals() {
+            return;
+        }
+        let files = &[(".bashrc", "exec zsh\n")];
+        let kind = Kind { name: "one with exec zsh", shell: "bash", files, ..Default::default() };
+        let Some(machine) = Machine::start(&kind) else { return };
+        let session = Session::new(machine.target.clone(), SessionOptions::default());
+        let name = format!("z{}-{}", std::process::id(), TerminalId::fresh());
+        let shell = "cd /usr; exec bash --norc".to_owned();
+        let way = Way { session: session.clone(), keeper: Some(Keeper::Tmux), name, shell, size: (80, 24) };
+        let mut pty = way.open().await.unwrap();
+        pty.writer.write(Bytes::from_static(b"echo in-$(pwd)-${TMUX:+kept}-\n")).await.unwrap();
+        let shown = prints(&mut pty, "in-/usr-kept-").await;
+        assert!(shown.contains("in-/usr-kept-"), "{shown:?}");
+        way.end().await;
+        session.close().await;
+    }
+
+    /// A machine takes no more of a paste before what it says about it is read.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_large_paste_stands_in_nobodys_way() {
+        if !berth_testbed::has_terminals() {
+            return;
+        }
+        for dropbear in [false, true] {
+            let kind = Kind { name: "one that is pasted into", dropbear, shell: "sh", ..Default::default() };
+            let Some(machine) = Machine::start(&kind) else { return };
+            let session = Session::new(machine.target.clone(), SessionOptions::default());
+            let (name, shell) = ("p".to_owned(), "stty raw -echo; echo ready; exec cat".to_owned());
+            let way = Way { session: session.clone(), keeper: None, name, shell, size: (80, 24) };
+            let mut pty = way.open().await.unwrap();
+            prints(&mut pty, "ready").await;
+            let (mut terminal, host) = Terminal::pair();
+            tokio::spawn(keep(way, pty, host));
+            let paste = Bytes::from(vec![b'x'; 64 * 1024]);
+            let typing = async {
+                for _ in 0..64 {
+                    terminal.input.send(TerminalInput::Write(paste.clone())).await.unwrap();
+                }
+            };
+            let mut came = 0;
+            let reading = async {
+                while came < 64 * paste.len() {
+                    match terminal.output.recv().await {
+                        Some(TerminalOutput::Data(bytes)) => came += bytes.iter().filter(|byte| **byte == b'x').count(),
+                        _ => panic!("it ended"),
+                    }
+                }
+            };
+            let both = async { tokio::join!(typing, reading) };
+            tokio::time::timeout(Duration::from_secs(60), both).await.expect("all of it comes back");
             session.close().await;
         }
     }

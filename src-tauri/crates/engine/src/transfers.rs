@@ -269,12 +269,18 @@ fn within(handle: &Handle, path: &str) -> Result<String, RpcError> {
     if path.contains('\0') {
         return Err(bad("A path has no NUL in it.".to_owned()));
     }
-    let workdir = handle.channel().workdir;
-    Ok(match path {
-        "" | "." => workdir,
-        path if path.starts_with('/') => path.to_owned(),
-        path => format!("{workdir}/{path}"),
-    })
+    // Until the machine was reached for the first time only it knows where that is.
+    Ok(absolute(&handle.channel().workdir, path).unwrap_or_else(|| path.to_owned()))
+}
+
+/// What a path means in a folder; nothing where it is not known where that folder is.
+fn absolute(folder: &str, path: &str) -> Option<String> {
+    match path {
+        path if path.starts_with('/') => Some(path.to_owned()),
+        _ if !folder.starts_with('/') => None,
+        "" | "." => Some(folder.to_owned()),
+        path => Some(format!("{folder}/{path}")),
+    }
 }
 
 /// A transfer's name: that of its one thing, else how many there are.

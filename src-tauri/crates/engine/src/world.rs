@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::asker::{MachineAsker, Said};
 use crate::hub::{Hub, now};
+use crate::machines::Checks;
 use crate::questions::Questions;
 
 /// The store, the listeners and the provider: one of each in an engine.
@@ -32,6 +33,8 @@ pub struct World {
     pub keychain: Keychain,
     /// What was said of machines.
     pub said: Said,
+    /// Checks of machines that run.
+    pub checks: Checks,
     /// Our own file of known hosts: what a person has said yes to.
     pub known_hosts: PathBuf,
     /// Writes that nobody waits for but the engine's end.

@@ -227,7 +227,8 @@ async fn terminal(session: &Session) -> Result<(), String> {
         cols: 100,
         rows: 30,
         term: "xterm-256color".to_owned(),
-        command: Some("exec sh".to_owned()),
+        // As the app asks for one. What is asked for is run, and not only typed.
+        command: Some("cd / && echo 'asked!'$((40 + 2)); exec sh".to_owned()),
         ..PtyRequest::default()
     };
     let mut pty = session.pty(request).await.map_err(|error| error.to_string())?;
@@ -237,6 +238,7 @@ async fn terminal(session: &Session) -> Result<(), String> {
         said.extend_from_slice(&bytes);
     }
     let text = String::from_utf8_lossy(&said);
+    must(text.contains("asked!42"), &format!("what was asked for was not run: {text}"))?;
     must(text.contains("30 100"), &format!("its size is not 30 by 100: {text}"))?;
     must(pty.reader.exit_code() == Some(4), "its exit code is not 4")
 }

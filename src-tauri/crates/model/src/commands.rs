@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::{
     ActionCancel, ActionDelete, ActionEdit, ActionGlob, ActionGrep, ActionId, ActionList, ActionMove, ActionRead,
-    ActionRun, ActionStat, ActionWrite, Author, Channel, ChannelRef, CheckReport, ConfigHosts, Entry, ErrorCode,
-    FileEdited, FileRead, FileStat, FileWritten, Forward, ForwardList, ForwardName, ForwardOpen, GlobResult,
-    GrepResult, Job, JobOutput, JobOutputPart, JobRef, Listing, Loss, Machine, MachineAdd, MachineChange, MachineList,
-    MachineName, MachineRef, NetworkMode, Preview, ProviderKind, QuestionAnswer, QuestionName, RpcError, RunResult,
-    Settings, Snapshot, Start, Transfer, TransferDownload, TransferList, TransferName, TransferUpload, UnixMillis,
-    Verb, wire,
+    ActionRun, ActionStat, ActionWrite, Author, Channel, ChannelRef, CheckOf, CheckReport, ConfigHosts, Entry,
+    ErrorCode, FileEdited, FileRead, FileStat, FileWritten, Forward, ForwardList, ForwardName, ForwardOpen, GlobResult,
+    GrepResult, Job, JobOutput, JobOutputPart, JobRef, KeyForget, Listing, Loss, Machine, MachineAdd, MachineChange,
+    MachineList, MachineName, MachineRef, NetworkMode, Preview, ProviderKind, QuestionAnswer, QuestionName, RpcError,
+    RunResult, Settings, Snapshot, Start, Transfer, TransferDownload, TransferList, TransferName, TransferUpload,
+    UnixMillis, Verb, wire,
 };
 
 /// Declares the table: a trait that the engine implements, a dispatcher by name, and the names for TypeScript.
@@ -99,6 +99,10 @@ commands! {
     "machine.check" machine_check(MachineName) -> CheckReport;
     /// The same for a channel's sandbox, wherever it is.
     "sandbox.check" sandbox_check(ChannelName) -> CheckReport;
+    /// Ends a check that runs.
+    "check.cancel" check_cancel(CheckOf) -> Empty;
+    /// Forgets the key of a machine that Berth itself has written down: its new one is asked about.
+    "machine.forget_key" machine_forget_key(KeyForget) -> Empty;
     /// Answers a question.
     "question.answer" question_answer(QuestionAnswer) -> Empty;
     /// Leaves a question unanswered: what waited for it ends.

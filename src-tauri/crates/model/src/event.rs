@@ -1,8 +1,8 @@
 //! What the engine tells its listeners.
 
 use crate::{
-    ActionId, Channel, ChannelId, Check, CheckOf, Entry, Forward, Machine, ProviderInfo, Question, RpcError, Transfer, TransferId,
-    UnixMillis, wire,
+    ActionId, Channel, ChannelId, Check, CheckOf, Entry, Forward, Machine, ProviderInfo, Question, RpcError, Transfer,
+    TransferId, UnixMillis, wire,
 };
 
 wire! {

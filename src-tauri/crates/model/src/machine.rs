@@ -109,6 +109,31 @@ wire! {
         pub hint: Option<String>,
         /// How long it took.
         pub duration_ms: u64,
+        /// The machine's key, where it is not the one that is known.
+        #[serde(skip_serializing_if = "Option::is_none", default)] #[ts(optional)]
+        pub changed_key: Option<ChangedKey>,
+    }
+
+    /// A machine's key that is not the one that is known.
+    pub struct ChangedKey {
+        /// The machine, as it is written into the file of known hosts. It may be a jump host on the way.
+        pub host: String,
+        /// The fingerprint that is known: `SHA256:…`.
+        pub known: String,
+        /// The fingerprint that it shows.
+        pub shown: String,
+        /// The file that has the known one.
+        pub file: String,
+        /// Whether that file is Berth's own: only what Berth has written down can be forgotten by it.
+        pub ours: bool,
+    }
+
+    /// Which key to forget.
+    pub struct KeyForget {
+        /// The machine, as it is written into Berth's own file of known hosts.
+        pub host: String,
+        /// The fingerprint that is known: `SHA256:…`. Other keys of the machine stay.
+        pub fingerprint: String,
     }
 
     /// Something that only a person can answer before a machine lets us in.

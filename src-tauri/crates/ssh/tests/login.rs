@@ -72,6 +72,13 @@ async fn a_passphrase_that_stays_wrong_or_is_not_given_ends_it() {
     assert!(matches!(run(&session, "true").await, Err(SshError::Declined { .. })));
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(person.asked().len(), 1);
+    // Who wants it again is asked again, also at once.
+    assert!(matches!(session.connect().await, Err(SshError::Declined { .. })));
+    assert_eq!(person.asked().len(), 2);
+    // A page that looks for its server each second does not count as that, however long ago it was.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(matches!(session.forward_tcp("127.0.0.1", 1).await, Err(SshError::Declined { .. })));
+    assert_eq!(person.asked().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

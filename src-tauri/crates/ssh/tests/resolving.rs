@@ -65,6 +65,24 @@ async fn port(target: SshTarget) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_switched_off_is_not_tried_and_what_is_not_followed_is_said() {
+    let sshd = Sshd::start();
+    let (lines, known) = host(&sshd, "quiet");
+    let config = Config::new(&format!(
+        "{lines}  IdentityFile none\n  PubkeyAuthentication no\n  PasswordAuthentication no\n  RevokedHostKeys /etc/krl\n  \
+         VerifyHostKeyDNS ask\n  Ciphers aes128-ctr\nHost plain\n  HostName 127.0.0.1\n"
+    ));
+    fs::write(config.path("known"), known).unwrap();
+    let resolved = config.resolve("quiet").await.unwrap();
+    for note in ["RevokedHostKeys", "VerifyHostKeyDNS", "Ciphers"] {
+        assert!(resolved.notes.iter().any(|said| said.contains(note)), "{note}: {:?}", resolved.notes);
+    }
+    let berth_ssh::Auth::Person(credentials) = &resolved.target.auth else { panic!("another way in") };
+    assert!(credentials.no_password && !credentials.no_prompts);
+    assert_eq!(config.resolve("plain").await.unwrap().notes, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_configuration_says_is_followed_and_what_is_for_later_is_not() {
     let sshd = Sshd::start();
     let (lines, known) = host(&sshd, "work-*");

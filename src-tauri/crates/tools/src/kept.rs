@@ -35,7 +35,7 @@ pub struct Look {
     pub err: u64,
 }
 
-/// Ends a run with everything it started, first kindly.
+/// Ends a run with everything it started, first kindly. One that has not begun will not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// The run's id.
@@ -62,6 +62,8 @@ pub enum Standing {
     Ended(Ran),
     /// It is gone without an exit code: it was killed, or the machine was started anew.
     Lost,
+    /// Nothing is known of it, since nothing can be kept there: it may have run.
+    Unkept,
 }
 
 /// What comes first, once the command has its folder: from here on it may be looked after.
@@ -104,11 +106,14 @@ printf 'ended\0%s\0%s\0%s\0%s\0%s\0' "$1" "$_oa" "$_os" "$_a" "$_s"
 _send "$_d/out" "$_os"; _send "$_d/err" "$_s"; }
 "#;
 
-/// Who runs it: the process and when that was born, since its number may be another's one day. A run that has not said so
+/// Who runs it: the process and when that was born, since its number may be another's one day, and on which computer, since
+/// several may share a home. One that is elsewhere is taken to run there, and is process 0 here. A run that has not said so
 /// for minutes never will.
 const WHO: &str = r#"_born() { _x=; { read -r _x </proc/"$1"/stat; } 2>/dev/null; set -- ${_x##*) }; _x=${20}; }
-_alive() { _p= _was=; { read -r _p _was <"$_d/pid"; } 2>/dev/null
+_host() { _k=; { read -r _k </proc/sys/kernel/hostname; } 2>/dev/null; }
+_alive() { _p= _was= _on=; { read -r _p _was _on <"$_d/pid"; } 2>/dev/null
 if [ -z "$_p" ]; then [ -n "$(find "$_d" -prune -mmin -2 2>/dev/null)" ]; return; fi
+_host; if [ -n "$_on" ] && [ "$_on" != "$_k" ]; then _p=0; return 0; fi
 { kill -0 "$_p" 2>/dev/null && _born "$_p" && [ "$_x" = "$_was" ]; }; }
 "#;
 
@@ -149,7 +154,9 @@ impl Tool for Keep {
         // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
         script.raw(WHO).raw("trap : HUP INT TERM PIPE\nif _claim; then\n");
         script.raw("{ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n");
-        script.raw("_born \"$_p\"; echo \"$_p $_x\" >\"$_d/pid\"; printf 'began\\0'\n( eval ").word(&command);
+        script
+            .raw("_born \"$_p\"; _host; echo \"$_p $_x $_k\" >\"$_d/pid\"; printf 'began\\0'\n( eval ")
+            .word(&command);
         script.raw(" ) </dev/null >>\"$_d/out\" 2>>\"$_d/err\"\n_c=$?; echo \"$_c\" >\"$_d/code\"\n");
         if !self.seen.is_empty() {
             script.raw("( set --; for _id in");
@@ -189,6 +196,7 @@ impl Look {
         Ok(match fields.next()? {
             b"never" => Standing::Never,
             b"lost" => Standing::Lost,
+            b"unkept" => Standing::Unkept,
             b"ended" => Standing::Ended(ended(run, fields)?),
             b"running" => {
                 let (out_to, out_len, err_to) = (fields.number()?, fields.number::<usize>()?, fields.number()?);
@@ -205,8 +213,9 @@ impl Look {
         let mut script = begin(&self.id)?;
         script.raw(SHOW).raw(WHO).raw(WATCH);
         // Whoever makes the folder now has made it for good.
-        script.raw("if _claim; then : >\"$_d/tomb\"; fi\n");
-        script.raw("if [ -z \"$_d\" ] || [ -e \"$_d/tomb\" ]; then printf 'never\\0'; exit 0; fi\n");
+        script.raw("if _claim; then : >\"$_d/tomb\"; printf 'never\\0'; exit 0; fi\n");
+        script.raw("if [ -z \"$_d\" ]; then printf 'unkept\\0'; exit 0; fi\n");
+        script.raw("if [ -e \"$_d/tomb\" ]; then printf 'never\\0'; exit 0; fi\n");
         // It may end between the two looks, and then its code is there at the second.
         script.raw(
             "_code() { _c=; { read -r _c <\"$_d/code\"; } 2>/dev/null; [ -n \"$_c\" ]; }\n\
@@ -233,7 +242,11 @@ impl Tool for End {
 
     fn script(&self) -> Result<Script, ToolError> {
         let mut script = begin(&self.id)?;
-        script.raw(WHO).raw("_find && [ ! -s \"$_d/code\" ] && _alive && [ \"${_p:-0}\" -gt 1 ] || exit 0\n");
+        // One that has not begun never will; one that begins just now is waited for.
+        script.raw(WHO).raw("if _claim; then : >\"$_d/tomb\"; exit 0; fi\n_i=0\n");
+        script.raw("while [ -n \"$_d\" ] && [ ! -e \"$_d/pid\" ] && [ ! -e \"$_d/tomb\" ] && [ \"$_i\" -lt 20 ]; do\n");
+        script.raw("sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done\n");
+        script.raw("[ -n \"$_d\" ] && [ ! -s \"$_d/code\" ] && _alive && [ \"${_p:-0}\" -gt 1 ] || exit 0\n");
         script.raw(END);
         script.finish(4_096, true)
     }

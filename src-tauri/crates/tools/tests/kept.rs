@@ -4,11 +4,12 @@
 
 mod machine;
 
+use std::ops::Not as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use berth_tools::kept::{End, Keep, Look, Standing};
-use berth_tools::{ErrorKind, Place, Ran, Reply, Run};
+use berth_tools::{ErrorKind, Place, Ran, Reply, Run, Tool as _};
 use machine::{Machine, everywhere};
 
 fn keep(home: &Path, id: &str, command: &str) -> Keep {
@@ -173,4 +174,58 @@ fn no_id_is_taken_for_anything_else() {
         let keep = keep(Path::new("/"), id, "true");
         assert_eq!(berth_tools::Tool::script(&keep).unwrap_err().kind, ErrorKind::BadRequest, "{id}");
     }
+}
+
+#[test]
+fn what_was_ended_before_it_began_never_begins() {
+    everywhere(|machine, home| {
+        let late = keep(home, "ended", "touch ran");
+        machine.run(home, &End { id: late.id.clone() }).unwrap();
+        assert_eq!(machine.run(home, &late).unwrap(), None);
+        assert!(!home.join("ran").exists());
+    });
+}
+
+#[test]
+fn where_nothing_can_be_kept_nobody_knows_what_became_of_it() {
+    everywhere(|machine, home| {
+        let nowhere = |mut script: berth_tools::Script| {
+            let text = String::from_utf8(script.text).unwrap().replace("/dev/shm", "/proc/none");
+            script.text = format!("HOME=/proc/none TMPDIR=/proc/none\n{text}").into_bytes();
+            machine.send(home, &script)
+        };
+        let lost = keep(home, "unkept", "echo ran >>times; cat times");
+        let answer = nowhere(lost.script().unwrap());
+        assert_eq!(answer.stdout, b"plain\0ran\n");
+        let answer = nowhere(Look { id: lost.id.clone(), out: 0, err: 0 }.script().unwrap());
+        let reply = Reply { stdout: &answer.stdout, stderr: &answer.stderr, exit_code: 0, truncated: false };
+        let standing = Look { id: lost.id.clone(), out: 0, err: 0 }.standing(&lost.run, &reply).unwrap();
+        assert_eq!(standing, Standing::Unkept, "it would be run again");
+    });
+}
+
+#[test]
+fn what_runs_on_another_computer_with_the_same_home_is_left_alone() {
+    everywhere(|machine, home| {
+        let far = keep(home, "far", "echo $$ >pid; sleep 30");
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| machine.run(home, &far));
+            let who = home.join(".berth/runs/berth-run-far/pid");
+            let begun = Instant::now();
+            while std::fs::read_to_string(&who).is_ok_and(|who| who.ends_with('\n')).not() || !home.join("pid").exists()
+            {
+                assert!(begun.elapsed() < Duration::from_secs(10), "{}", machine.name);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let here = std::fs::read_to_string(&who).unwrap();
+            let pid = here.split(' ').next().unwrap().to_owned();
+            std::fs::write(&who, format!("{pid} 1 elsewhere\n")).unwrap();
+            assert!(matches!(look(machine, home, &far, 0, 0), Standing::Running { .. }), "{}", machine.name);
+            machine.run(home, &End { id: far.id.clone() }).unwrap();
+            assert!(Path::new("/proc").join(&pid).exists(), "{}: a process here was killed", machine.name);
+            std::fs::write(&who, here).unwrap();
+            machine.run(home, &End { id: far.id.clone() }).unwrap();
+            running.join().unwrap().unwrap();
+        });
+    });
 }

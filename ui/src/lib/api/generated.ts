@@ -442,6 +442,28 @@ export type Author = { "kind": "person" } | { "kind": "agent",
  */
 name: string, } | { "kind": "script" } | { "kind": "berth" };
 
+export type ChangedKey = { 
+/**
+ * The machine, as it is written into the file of known hosts. It may be a jump host on the way.
+ */
+host: string, 
+/**
+ * The fingerprint that is known: `SHA256:…`.
+ */
+known: string, 
+/**
+ * The fingerprint that it shows.
+ */
+shown: string, 
+/**
+ * The file that has the known one.
+ */
+file: string, 
+/**
+ * Whether that file is Berth's own: only what Berth has written down can be forgotten by it.
+ */
+ours: boolean, };
+
 export type Channel = { 
 /**
  * Its id, which never changes.
@@ -579,7 +601,11 @@ hint?: string,
 /**
  * How long it took.
  */
-duration_ms: number, };
+duration_ms: number, 
+/**
+ * The machine's key, where it is not the one that is known.
+ */
+changed_key?: ChangedKey, };
 
 export type CheckOf = { "kind": "machine", 
 /**
@@ -1147,6 +1173,16 @@ export type JobStatus = { "state": "running" } | { "state": "exited",
  */
 code: number, } | { "state": "stopped" } | { "state": "lost" };
 
+export type KeyForget = { 
+/**
+ * The machine, as it is written into Berth's own file of known hosts.
+ */
+host: string, 
+/**
+ * The fingerprint that is known: `SHA256:…`. Other keys of the machine stay.
+ */
+fingerprint: string, };
+
 export type Keychain = { "state": "available" } | { "state": "missing", 
 /**
  * Why, and what to do.
@@ -1694,6 +1730,8 @@ export interface Commands {
   "machine.hosts": { request: Empty; response: ConfigHosts };
   "machine.check": { request: MachineName; response: CheckReport };
   "sandbox.check": { request: ChannelName; response: CheckReport };
+  "check.cancel": { request: CheckOf; response: Empty };
+  "machine.forget_key": { request: KeyForget; response: Empty };
   "question.answer": { request: QuestionAnswer; response: Empty };
   "question.refuse": { request: QuestionName; response: Empty };
   "transfer.upload": { request: TransferUpload; response: Transfer };

@@ -22,7 +22,7 @@ use self::seen::preview;
 use super::messages::{Answer, Listener, Note, Notes, Published, Reached, Request};
 use super::policy::{Move, Wish, decide};
 use super::{setup, watch as watcher};
-use crate::error::store_error;
+use crate::error::{ssh_error, store_error};
 use crate::gateway::Gateway;
 use crate::hub::now;
 use crate::jobs;
@@ -177,7 +177,13 @@ impl Driver {
             return;
         }
         match decide(self.view.sandbox.state, wish) {
-            Move::Nothing => drop(answer.send(Ok(()))),
+            Move::Nothing => match self.live.clone().filter(|_| wish == Wish::Wake) {
+                // It runs, and may be out of reach: somebody who asks for it wants it tried now, and may be asked.
+                Some(live) => drop(tokio::spawn(async move {
+                    let _ = answer.send(live.session.connect().await.map_err(ssh_error));
+                })),
+                None => drop(answer.send(Ok(()))),
+            },
             Move::Refuse(why) => drop(answer.send(Err(RpcError::new(ErrorCode::NotRunning, why)))),
             Move::Wait => self.waiting.push((wish, answer)),
             Move::Start => {
@@ -248,7 +254,7 @@ impl Driver {
         self.view.sandbox.limits = reached.limits.clone();
         self.record.workdir.clone_from(&reached.workdir);
         self.view.workdir.clone_from(&reached.workdir);
-        self.view.sandbox.connection = Connection::Connected;
+        self.view.sandbox.connection = watcher::told(&reached.live.session.state().borrow());
         match &mut self.state {
             State::Starting { reached: slot, .. } => *slot = Some(reached),
             // It ran all along: nothing has to be laid out.

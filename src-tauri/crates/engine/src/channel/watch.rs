@@ -94,19 +94,24 @@ async fn looks(known: Vec<u16>, live: Arc<Live>, notes: Notes) {
     }
 }
 
+/// A session's state, as it is shown.
+pub(super) fn told(state: &SessionState) -> Connection {
+    match state.clone() {
+        SessionState::Closed => Connection::Closed,
+        SessionState::Connecting => Connection::Connecting,
+        SessionState::Connected => Connection::Connected,
+        SessionState::Reconnecting { attempt, reason, refused } => {
+            Connection::Reconnecting { attempt, reason, refused }
+        }
+    }
+}
+
 async fn connection(world: Arc<World>, record: ChannelRecord, live: Arc<Live>, notes: Notes) {
     let mut state = live.session.state();
     loop {
         let now = state.borrow_and_update().clone();
         let lost = matches!(now, SessionState::Reconnecting { .. });
-        notes.send(Note::Connection(match now {
-            SessionState::Closed => Connection::Closed,
-            SessionState::Connecting => Connection::Connecting,
-            SessionState::Connected => Connection::Connected,
-            SessionState::Reconnecting { attempt, reason, refused } => {
-                Connection::Reconnecting { attempt, reason, refused }
-            }
-        }));
+        notes.send(Note::Connection(told(&now)));
         // A connection is lost by a fault on the way, or because the machine has ended: the provider knows.
         if lost
             && let Ok(provider) = world.provider(&record)

@@ -235,6 +235,15 @@ impl Commands for Engine {
         machines::check_channel(self, &request.channel).await
     }
 
+    async fn check_cancel(&self, _: &Author, request: CheckOf) -> Result<Empty, RpcError> {
+        self.0.world.checks.cancel(&request);
+        Ok(Empty {})
+    }
+
+    async fn machine_forget_key(&self, _: &Author, request: KeyForget) -> Result<Empty, RpcError> {
+        machines::forget_key(self, request).await
+    }
+
     async fn question_answer(&self, _: &Author, request: QuestionAnswer) -> Result<Empty, RpcError> {
         self.0.world.questions.answer(request)
     }

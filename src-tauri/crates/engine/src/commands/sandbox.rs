@@ -264,8 +264,15 @@ pub async fn run(engine: &Engine, caller: &Author, request: ActionRun) -> Result
                     let at = place(runner.workdir(), request.cwd);
                     let env = request.env.unwrap_or_default().into_iter().collect();
                     if request.background {
-                        let seen = runner.tool(&jobs::new(&request.command, at, env)).await?;
-                        let job = jobs::job(&seen, request.service, Some(runner.action().clone()));
+                        let start = jobs::new(&request.command, at, env);
+                        let told = runner.tool(&start).await;
+                        let action = Some(runner.action().clone());
+                        if told.as_ref().is_err_and(|error| error.code == ErrorCode::OutcomeUnknown) {
+                            // It may run: where it does, it is found by its id once the machine answers.
+                            let cwd = start.at.display();
+                            jobs_of.job(jobs::unseen(&start, cwd, request.service, action.clone())).await;
+                        }
+                        let job = jobs::job(&told?, request.service, action);
                         jobs_of.job(job.clone()).await;
                         return Ok(started(job.id, begun));
                     }

@@ -56,13 +56,17 @@ impl Runner {
         self.live.as_ref().map(|live| live.workdir.clone()).unwrap_or_default()
     }
 
-    /// Runs a tool. One that may be repeated is sent again when the connection broke before its outcome was seen.
+    /// Runs a tool. One that may be repeated is sent again when the connection broke before its outcome was seen. Where
+    /// that cannot be sent any more, the outcome of the first is still not known.
     pub async fn tool<T: Tool>(&mut self, tool: &T) -> Result<T::Output, RpcError> {
         let script = tool.script().map_err(tool_error)?;
         let tidy = || RunOptions { tidy: true, ..RunOptions::default() };
         let output = match self.run(&script, tidy()).await {
-            Err(error) if script.repeatable && error.code == ErrorCode::OutcomeUnknown => {
-                self.run(&script, tidy()).await?
+            Err(unknown) if script.repeatable && unknown.code == ErrorCode::OutcomeUnknown => {
+                self.run(&script, tidy()).await.map_err(|error| match error.code {
+                    ErrorCode::Cancelled => error,
+                    _ => unknown,
+                })?
             }
             other => other?,
         };

@@ -171,8 +171,11 @@ impl Order {
         let options =
             TreeOptions { id: self.id.0.clone(), resume, cancel: cancel.clone(), progress: Arc::new(progress) };
         match &self.what {
-            What::Up { from, to } => live.session.upload_tree(from, to.as_bytes(), &options).await,
-            What::Down { from, to } => live.session.download_tree(from, to, &options).await,
+            What::Up { from, to } => live.session.upload_tree(from, &there(live, to.as_bytes()), &options).await,
+            What::Down { from, to } => {
+                let from: Vec<_> = from.iter().map(|path| there(live, path)).collect();
+                live.session.download_tree(&from, to, &options).await
+            }
         }
     }
 
@@ -207,7 +210,8 @@ impl Order {
         match &self.what {
             What::Up { to, .. } => {
                 let Some(live) = self.handle.live_now() else { return };
-                let forget = live.session.forget_upload(to.as_bytes(), &self.id.0);
+                let to = there(&live, to.as_bytes());
+                let forget = live.session.forget_upload(&to, &self.id.0);
                 if let Ok(Err(error)) = tokio::time::timeout(TIDYING, forget).await {
                     tracing::warn!(%error, "what was kept of an upload could not be taken away");
                 }
@@ -218,6 +222,15 @@ impl Order {
                 let _ = tokio::task::spawn_blocking(move || forget_download(&to, &names, &id)).await;
             }
         }
+    }
+}
+
+/// Where a path is, now that the machine is known.
+fn there(live: &Live, path: &[u8]) -> Vec<u8> {
+    match path {
+        [b'/', ..] => path.to_vec(),
+        b"" | b"." => live.workdir.clone().into_bytes(),
+        path => [live.workdir.as_bytes(), b"/", path].concat(),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The agent that holds a person's keys. One that hangs costs a moment, and not the connection.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use russh::keys::agent::client::{AgentClient, AgentStream};
 use russh::keys::agent::{AgentIdentity, AgentSessionBinding};
-use russh::keys::{Error, HashAlg};
+use russh::keys::{Algorithm, Error, HashAlg};
 use russh::{AgentAuthError, Signer};
 
 use super::attempt::Attempt;
@@ -14,6 +14,8 @@ use super::attempt::Attempt;
 const LIST: Duration = Duration::from_secs(3);
 /// How long it may take to sign: it may ask the person to touch a key.
 const SIGN: Duration = Duration::from_secs(60);
+/// An agent that takes longer has asked the person, as it will each time.
+const BY_ITSELF: Duration = Duration::from_secs(1);
 
 pub(crate) type Client = AgentClient<Box<dyn AgentStream + Send + Unpin>>;
 
@@ -37,18 +39,27 @@ pub(crate) async fn keys(
     }
 }
 
+/// Windows' own agent.
+pub(super) const USUAL: &str = r"\\.\pipe\openssh-ssh-agent";
+
 #[cfg(unix)]
 async fn connect(path: &Path) -> Result<Client, Error> {
     Ok(AgentClient::connect_uds(path).await?.dynamic())
 }
 
-/// A named pipe, or Pageant where it is called by its name.
+/// A named pipe, or Pageant: by its name, and where Windows' own agent does not run.
 #[cfg(windows)]
 async fn connect(path: &Path) -> Result<Client, Error> {
     if path.as_os_str().eq_ignore_ascii_case("pageant") {
         return Ok(AgentClient::connect_pageant().await?.dynamic());
     }
-    Ok(AgentClient::connect_named_pipe(path).await?.dynamic())
+    match AgentClient::connect_named_pipe(path).await {
+        Ok(client) => Ok(client.dynamic()),
+        Err(error) if path == Path::new(USUAL) => {
+            AgentClient::connect_pageant().await.map(AgentClient::dynamic).map_err(|_| error)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Signs with one of its keys.
@@ -68,8 +79,15 @@ impl Signer for AgentSigner<'_> {
         hash: Option<HashAlg>,
         data: Vec<u8>,
     ) -> Result<Vec<u8>, AgentAuthError> {
+        let begun = Instant::now();
         let signed = self.client.sign_request(self.identity, hash, data);
-        match self.attempt.unhurried(tokio::time::timeout(SIGN, signed)).await {
+        let signed = self.attempt.unhurried(tokio::time::timeout(SIGN, signed)).await;
+        let touched =
+            matches!(self.identity.public_key().algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256);
+        if touched || begun.elapsed() > BY_ITSELF {
+            self.attempt.asked_anew();
+        }
+        match signed {
             Ok(signed) => Ok(signed?),
             Err(_) => Err(Error::AgentFailure.into()),
         }

@@ -17,6 +17,8 @@ pub(crate) struct Attempt {
     /// Nobody is asked: for a connection that nobody waits for.
     silent: bool,
     thinking: Arc<Mutex<Thinking>>,
+    /// A person was asked a question, and not only waited for.
+    asked: Arc<AtomicBool>,
     /// A person answered what is asked anew at each login, such as a one-time code.
     anew: Arc<AtomicBool>,
 }
@@ -70,6 +72,7 @@ impl Attempt {
         what: &str,
     ) -> Result<Option<Vec<Zeroizing<String>>>, SshError> {
         let Some(asker) = asker.filter(|_| !self.silent) else { return Ok(None) };
+        self.asked.store(true, Ordering::Relaxed);
         let answer = self.unhurried(asker.ask(question)).await;
         answer.map(Some).ok_or_else(|| SshError::Declined { what: what.to_owned() })
     }
@@ -91,6 +94,11 @@ impl Attempt {
 
     /// Whether a person was asked something.
     pub(crate) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether a person was waited for: for an answer, or to touch a key.
+    pub(crate) fn has_waited(&self) -> bool {
         self.thought() > Duration::ZERO
     }
 

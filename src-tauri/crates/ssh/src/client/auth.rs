@@ -88,7 +88,7 @@ impl<H: client::Handler> Login<'_, H> {
         for _ in 0..ASKED {
             // Empty answers only use up tries.
             let answers = self.attempt.can_ask(credentials.asker.as_ref()) || credentials.kept.password().is_some();
-            if !self.offers(MethodKind::KeyboardInteractive) || !answers {
+            if !self.offers(MethodKind::KeyboardInteractive) || credentials.no_prompts || !answers {
                 break;
             }
             let came = self.prompts(credentials).await?;
@@ -99,7 +99,7 @@ impl<H: client::Handler> Login<'_, H> {
                 break;
             }
         }
-        if self.offers(MethodKind::Password) {
+        if self.offers(MethodKind::Password) && !credentials.no_password {
             return self.password(credentials).await;
         }
         Ok(Came::No)

@@ -32,6 +32,8 @@ impl Program {
         let mut command = Command::new(program);
         command.args(arguments).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Who is asked something on the way is asked in a window, never on the terminal that the app was started from.
+        command.env("SSH_ASKPASS_REQUIRE", "force");
         // No console window beside the app's.
         #[cfg(windows)]
         command.creation_flags(0x0800_0000);

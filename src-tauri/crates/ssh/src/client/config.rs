@@ -124,6 +124,7 @@ async fn run(
     }
     command.args(["--", &address.host]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.env("SSH_ASKPASS_REQUIRE", "force");
     // No console window beside the app's.
     #[cfg(windows)]
     command.creation_flags(0x0800_0000);

@@ -355,8 +355,9 @@ impl client::Handler for Handler {
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, SshError> {
         let trace = &self.attempt.trace;
-        let greeted = self.since.unwrap_or_else(Instant::now);
-        trace.ok("banner", "SSH server", greeted, || self.heard.banner().unwrap_or_default());
+        let begun = self.since.unwrap_or_else(Instant::now);
+        let greeted = self.heard.since().unwrap_or(begun);
+        trace.ok_until("banner", "SSH server", (begun, greeted), || self.heard.banner().unwrap_or_default());
         trace.ok("kex", "Encryption", greeted, || "agreed".to_owned());
         let since = Instant::now();
         match self.check.check(shown, &self.attempt).await {

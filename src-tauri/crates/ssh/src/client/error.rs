@@ -100,6 +100,8 @@ pub struct ChangedKey {
     pub algorithm: String,
     /// The file that has the known one.
     pub file: PathBuf,
+    /// Whether that is our own file.
+    pub ours: bool,
     /// Its line, from 1.
     pub line: usize,
 }
@@ -110,13 +112,14 @@ impl fmt::Display for ChangedKey {
             f,
             "The key of {} has changed. It shows {} ({}), and {} line {} has {}. Either the machine was set up anew, or \
              somebody is in between and could read what is sent. Nothing was sent and nothing was run. Ask whoever runs \
-             the machine for its fingerprint; only if it is the new one, remove that line and connect again.",
+             the machine for its fingerprint; only if it is the new one, {} and connect again.",
             self.host,
             self.shown,
             self.algorithm,
             self.file.display(),
             self.line,
             self.known,
+            if self.ours { "let Berth forget the old one (Check machine)" } else { "remove that line" },
         )
     }
 }
@@ -172,6 +175,15 @@ impl SshError {
             | Self::Config { .. } => true,
             Self::Hop { source, .. } => source.is_final(),
             _ => false,
+        }
+    }
+
+    /// The key that has changed, of the machine or of one on the way to it.
+    pub fn changed_key(&self) -> Option<&ChangedKey> {
+        match self {
+            Self::HostKeyChanged(key) => Some(key),
+            Self::Hop { source, .. } => source.changed_key(),
+            _ => None,
         }
     }
 

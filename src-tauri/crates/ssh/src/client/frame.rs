@@ -263,7 +263,10 @@ impl Decoder {
                 *left -= take;
                 Some(Part::Stderr(self.buffer.split_to(take).to_vec()))
             }
-            State::Ended => None,
+            State::Ended => {
+                self.buffer.clear();
+                None
+            }
         }
     }
 
@@ -278,7 +281,11 @@ impl Decoder {
             before.extend_from_slice(&taken);
         }
         found?;
-        let end = self.buffer.iter().take(LINE).position(|byte| *byte == b'\n')?;
+        let Some(end) = self.buffer.iter().take(LINE).position(|byte| *byte == b'\n') else {
+            // A machine that writes on and on after the nonce tells no end.
+            self.buffer.truncate(LINE);
+            return None;
+        };
         let line = self.buffer.split_to(end);
         self.buffer.advance(1);
         let text = String::from_utf8_lossy(&line[self.nonce.len()..]).into_owned();
@@ -317,6 +324,20 @@ mod tests {
             assert_eq!(text(|part| if let Part::Stderr(bytes) = part { Some(bytes) } else { None }), b"err!");
             assert!(parts.ends_with(&[Part::Free, Part::Dropped(9), Part::Ended(3)]), "{cut}: {parts:?}");
         }
+    }
+
+    #[test]
+    fn a_machine_that_writes_on_and_on_fills_no_memory() {
+        let mut decoder = Decoder::new("ab");
+        decoder.push(b"ab 42\nab ");
+        for _ in 0..100 {
+            assert!(decoder.push(&[b'x'; 10_000]).is_empty());
+        }
+        assert!(decoder.buffer.len() <= LINE);
+        let mut decoder = Decoder::new("ab");
+        assert!(decoder.push(b"ab 42\nab 0 0 0 held\n").contains(&Part::Ended(0)));
+        decoder.push(&[b'x'; 10_000]);
+        assert!(decoder.buffer.is_empty());
     }
 
     #[test]

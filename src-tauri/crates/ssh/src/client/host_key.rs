@@ -87,6 +87,7 @@ impl Check {
                 shown: print(&key),
                 algorithm: key.algorithm().to_string(),
                 file: entry.file.clone(),
+                ours: entry.file == known.own,
                 line: entry.line,
             })));
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use russh::keys::PublicKey;
+use russh::keys::{HashAlg, PublicKey};
 use sha1::Sha1;
 
 use super::target::KnownHosts;
@@ -113,7 +113,8 @@ pub(crate) fn name(known: &KnownHosts) -> String {
 pub(crate) fn remember(known: &KnownHosts, key: &PublicKey) -> io::Result<()> {
     let name = name(known);
     // Such a name would be read as something else.
-    if name.is_empty() || name.starts_with(['@', '#', '|']) || !name.chars().all(|c| c.is_ascii_graphic() && c != ',') {
+    let odd = |c: char| !c.is_ascii_graphic() || matches!(c, ',' | '*' | '?' | '!');
+    if name.is_empty() || name.starts_with(['@', '#', '|']) || name.chars().any(odd) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the machine's name cannot be written down"));
     }
     let key = PublicKey::new(key.key_data().clone(), "").to_openssh().map_err(io::Error::other)?;
@@ -133,6 +134,29 @@ pub(crate) fn remember(known: &KnownHosts, key: &PublicKey) -> io::Result<()> {
     // One write at the end of the file: what another one writes at the same time is before it or after it.
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// Takes a machine's key out of our own file, by its name there and its fingerprint. Says whether it was there.
+pub fn forget_host_key(own: &Path, host: &str, fingerprint: &str) -> io::Result<bool> {
+    let text = fs::read(own)?;
+    let is_it = |line: &&[u8]| {
+        parse(line).ok().flatten().is_some_and(|line| {
+            line.marker == Marker::Host
+                && line.names.has(host)
+                && line.key.fingerprint(HashAlg::Sha256).to_string() == fingerprint
+        })
+    };
+    let (gone, left): (Vec<_>, Vec<_>) = text.split_inclusive(|byte| *byte == b'\n').partition(is_it);
+    if gone.is_empty() {
+        return Ok(false);
+    }
+    let folder = own.parent().ok_or(io::ErrorKind::NotFound)?;
+    // Whole or not at all. A temporary file is its owner's alone, as this one is.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&left.concat())?;
+    file.as_file().sync_all()?;
+    file.persist(own)?;
+    Ok(true)
 }
 
 fn ends_line(file: &Path) -> io::Result<bool> {
@@ -268,12 +292,29 @@ mod tests {
     fn a_name_that_would_be_read_as_something_else_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let key = PublicKey::from_openssh(KEY).unwrap();
-        for host in ["a b", "a\nb", "*,!a", "#a", "@revoked", ""] {
+        for host in ["a b", "a\nb", "*,!a", "#a", "@revoked", "", "*.corp", "b?x", "!box"] {
             let own = folder.path().join("own");
             let known = KnownHosts { host: host.into(), port: None, files: vec![], own: own.clone(), asker: None };
             assert!(remember(&known, &key).is_err(), "{host:?}");
             assert!(!own.exists());
         }
+    }
+
+    #[test]
+    fn one_key_of_one_machine_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINqGJj3OGzJXmsHgnl7yUCFLRU8U0hJ5TJx4KjLXtKJF";
+        let text = format!("# mine\n[box]:2222 {KEY}\n[box]:2222 {other}\nbox {KEY}\n@revoked [box]:2222 {KEY}\nodd");
+        fs::write(&own, &text).unwrap();
+        let print = PublicKey::from_openssh(KEY).unwrap().fingerprint(HashAlg::Sha256).to_string();
+        assert!(!forget_host_key(&own, "[other]:2222", &print).unwrap());
+        assert!(!forget_host_key(&own, "[box]:2222", "SHA256:other").unwrap());
+        assert_eq!(fs::read_to_string(&own).unwrap(), text);
+        assert!(forget_host_key(&own, "[box]:2222", &print).unwrap());
+        let gone = text.replace(&format!("\n[box]:2222 {KEY}"), "");
+        assert_eq!(fs::read_to_string(&own).unwrap(), gone);
+        assert!(forget_host_key(&folder.path().join("none"), "box", &print).is_err());
     }
 
     proptest! {

@@ -64,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) state: watch::Sender<SessionState>,
     standing: watch::Sender<Standing>,
     wanted: Notify,
+    /// A person wants one though they, or the machine, have just refused.
+    insisted: Notify,
     pub(crate) closing: CancellationToken,
     pub(crate) pool: Arc<Pool>,
     /// No more connections: the machine let only the first one in, as one that wants a one-time code does.
@@ -92,6 +94,7 @@ impl Link {
             state: watch::Sender::new(SessionState::Closed),
             standing: watch::Sender::default(),
             wanted: Notify::new(),
+            insisted: Notify::new(),
             pool: Pool::new(closing.clone()),
             alone: AtomicBool::new(false),
             closing,
@@ -151,12 +154,17 @@ impl Link {
                 }
             };
             if given_up {
-                tokio::time::sleep(REFUSED).await;
-                // Who wanted a connection before was told why there is none: nothing is tried by itself, for a person
-                // might be asked again.
-                let _ = self.wanted.notified().now_or_never();
-                self.standing.send_modify(|standing| standing.refusing = false);
-                self.wanted.notified().await;
+                let _ = self.insisted.notified().now_or_never();
+                tokio::select! {
+                    () = self.insisted.notified() => {}
+                    () = tokio::time::sleep(REFUSED) => {
+                        // Who wanted a connection before was told why there is none: nothing is tried by itself, for a
+                        // person might be asked again.
+                        let _ = self.wanted.notified().now_or_never();
+                        self.standing.send_modify(|standing| standing.refusing = false);
+                        self.wanted.notified().await;
+                    }
+                }
             } else if attempt > 0 {
                 let pause = Duration::from_millis(200 * 2_u64.pow(attempt.min(6))).min(Duration::from_secs(15));
                 let jitter = pause.mul_f64(rand::random_range(0.0..0.25));
@@ -175,7 +183,7 @@ impl Link {
         let first = Connection::open(&self.target, &attempt);
         // While a person thinks, others could only be refused.
         let (link, first_try) = (self.clone(), attempt.clone());
-        let may = move || !first_try.has_asked() && !link.alone.load(Relaxed);
+        let may = move || !first_try.has_waited() && !link.alone.load(Relaxed);
         let mut race = Race::new(self.target.clone(), if known { AGAIN } else { SLOW }, may);
         let opened = tokio::select! {
             opened = first => opened,
@@ -251,6 +259,10 @@ impl Link {
             if !self.pool.is_busy() {
                 continue;
             }
+            // What came and was not read on may be an answer.
+            if !connection.waits() {
+                continue;
+            }
             let heard = connection.heard();
             let mut ping = std::pin::pin!(connection.ping());
             if timeout(SILENCE, &mut ping).await.is_ok() || connection.heard() != heard {
@@ -267,7 +279,7 @@ impl Link {
                     () = &mut ping => break,
                     made = race.won() => return made,
                     () = sleep(BEAT) => {
-                        if connection.heard() != heard {
+                        if connection.heard() != heard || !connection.waits() {
                             break;
                         }
                     }
@@ -284,9 +296,18 @@ impl Link {
         self.pool.clear()
     }
 
-    /// Whether the last try ended in what somebody has to change first.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.standing.borrow().failure.as_ref().is_some_and(SshError::is_final)
+    /// What somebody has to change first, where the last try ended in that.
+    pub(crate) fn refusal(&self) -> Option<SshError> {
+        self.standing.borrow().failure.as_ref().filter(|failure| failure.is_final()).map(SshError::told)
+    }
+
+    /// The same, and a machine or a person who has just refused is asked once more.
+    pub(crate) async fn insist(&self) -> Result<(), SshError> {
+        if self.refusal().is_some() {
+            self.standing.send_modify(|standing| standing.refusing = false);
+            self.insisted.notify_one();
+        }
+        self.connected().await
     }
 
     /// Returns once a connection stands, or when a try that ended after this was called has failed.

@@ -44,6 +44,7 @@ pub use capture::Captured;
 pub use error::{ChangedKey, Refusal, SshError, Tried};
 pub use hosts::hosts;
 pub use keys::{Accounts, Kept};
+pub use known_hosts::forget_host_key;
 pub use link::SessionState;
 pub use pty::{Pty, PtyReader, PtyRequest, PtyWriter};
 pub use resolve::{Resolve, Resolved, resolve};

@@ -7,6 +7,7 @@ use russh::{ChannelMsg, ChannelReadHalf};
 
 use super::channel::Writer;
 use super::error::SshError;
+use super::frame;
 use super::line::Lane;
 use super::session::Session;
 
@@ -19,7 +20,7 @@ pub struct PtyRequest {
     pub rows: u16,
     /// Its kind, as in `TERM`.
     pub term: String,
-    /// What runs in it; the login shell without it.
+    /// What `sh` runs in it; the login shell without it.
     pub command: Option<String>,
     /// More environment, as far as the server takes it.
     pub env: Vec<(String, String)>,
@@ -47,13 +48,15 @@ pub struct PtyWriter(Arc<Writer>);
 impl Session {
     /// Opens a terminal.
     pub async fn pty(&self, request: PtyRequest) -> Result<Pty, SshError> {
+        // A start-up file may start a shell that does not run what is asked for, but what is typed.
+        let manner = if request.command.is_some() { Some(self.manner().await?) } else { None };
         let (reader, writer) = self.channel(Lane::Terminals).await?;
         writer.request_pty(false, &request.term, request.cols.into(), request.rows.into(), 0, 0, &[]).await?;
         for (name, value) in request.env {
             writer.set_env(false, name, value).await?;
         }
-        match request.command {
-            Some(command) => writer.exec(false, command).await?,
+        match request.command.as_deref().zip(manner) {
+            Some((command, manner)) => manner.begin(&writer, &frame::command(command.as_bytes())).await?,
             None => writer.request_shell(false).await?,
         }
         Ok(Pty {

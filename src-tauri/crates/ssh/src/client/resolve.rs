@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::address::Address;
+use super::agent;
 use super::config::{self, Settings};
 use super::error::SshError;
 use super::hosts;
@@ -79,20 +80,29 @@ impl Resolver<'_> {
                 let reason = format!("{} has too many jump hosts, or they lead in a circle", address.host);
                 return Err(SshError::Config { reason });
             }
-            let asked = config::ask(self.program, &address, self.options.config.as_deref()).await?;
+            let asked = config::ask(self.program, &address, self.options.config.as_deref());
+            let usual = config::ask(self.program, &address, Some("none".as_ref()));
+            let (asked, usual) = tokio::join!(asked, usual);
+            let (asked, usual) = (asked?, usual.ok().flatten().unwrap_or_default());
             let settings = asked.unwrap_or_else(|| {
                 let note = "This computer has no ssh program, so the SSH configuration was not read.";
                 Settings::none(note)
             });
             self.notes.extend(settings.notes.iter().cloned());
-            self.notes.extend(unsupported(&settings).into_iter().map(|note| format!("{}: {note}", address.host)));
+            self.notes
+                .extend(unsupported(&settings, &usual).into_iter().map(|note| format!("{}: {note}", address.host)));
             let host = settings.one("hostname").unwrap_or(&address.host).to_owned();
             let port = settings.one("port").and_then(|port| port.parse().ok()).or(address.port).unwrap_or(22);
             let user = settings.one("user").map(str::to_owned).or(address.user.clone()).unwrap_or_else(login_name);
             let alias = settings.one("hostkeyalias");
             let tokens =
                 Tokens { name: &address.host, host: &host, port, user: &user, alias: alias.unwrap_or(&address.host) };
-            let (auth, host_key) = (self.auth(&settings, &tokens), self.host_key(&settings, &tokens));
+            // Another port may be another machine: what is said of one is not said of the other.
+            let called = match address.port {
+                Some(port) if port != 22 => format!("{}:{port}", address.host),
+                _ => address.host.clone(),
+            };
+            let (auth, host_key) = (self.auth(&settings, &tokens, called), self.host_key(&settings, &tokens));
             let endpoint = match through {
                 Some(through) => Endpoint::Jump { through: Box::new(through), host: host.clone(), port },
                 None => self.endpoint(&settings, &tokens, depth).await?,
@@ -130,7 +140,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn auth(&self, settings: &Settings, tokens: &Tokens<'_>) -> Auth {
+    fn auth(&self, settings: &Settings, tokens: &Tokens<'_>, called: String) -> Auth {
         let mut key_files: Vec<PathBuf> = self.options.identity.iter().cloned().collect();
         let files = settings.all("identityfile").iter().filter(|file| *file != "none");
         key_files.extend(files.map(|file| tokens.path(file)));
@@ -140,11 +150,13 @@ impl Resolver<'_> {
         }
         let certificates = settings.all("certificatefile").iter().filter(|file| *file != "none");
         let mut credentials = Credentials {
-            called: Some(tokens.name.to_owned()),
+            called: Some(called),
             key_files,
             certificates: certificates.map(|file| tokens.path(file)).collect(),
-            agent: agent(settings, tokens),
+            agent: agent_at(settings, tokens),
             identities_only: settings.yes("identitiesonly"),
+            no_password: settings.no("passwordauthentication"),
+            no_prompts: settings.no("kbdinteractiveauthentication"),
             asker: self.options.asker.clone(),
             kept: self.options.accounts.of(tokens.user, tokens.host, tokens.port),
         };
@@ -176,7 +188,7 @@ impl Resolver<'_> {
     }
 }
 
-fn agent(settings: &Settings, tokens: &Tokens<'_>) -> Option<PathBuf> {
+fn agent_at(settings: &Settings, tokens: &Tokens<'_>) -> Option<PathBuf> {
     let from = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     match settings.all("identityagent").first().map(String::as_str) {
         Some("none") => None,
@@ -185,7 +197,7 @@ fn agent(settings: &Settings, tokens: &Tokens<'_>) -> Option<PathBuf> {
             Some(name) => from(name.trim_matches(['{', '}'])),
             None => Some(tokens.path(path)),
         },
-        None if cfg!(windows) => from("SSH_AUTH_SOCK").or(Some(r"\\.\pipe\openssh-ssh-agent".into())),
+        None if cfg!(windows) => from("SSH_AUTH_SOCK").or(Some(agent::USUAL.into())),
         None => from("SSH_AUTH_SOCK"),
     }
 }
@@ -195,8 +207,8 @@ fn login_name() -> String {
 }
 
 /// What is set, would change how one connects, and is not followed. What only matters after that is ignored on purpose:
-/// forwards, commands, terminals.
-fn unsupported(settings: &Settings) -> Vec<String> {
+/// forwards, commands, terminals. `usual` is what OpenSSH does without a configuration.
+fn unsupported(settings: &Settings, usual: &Settings) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |is: bool, text: &str| is.then(|| notes.push(text.to_owned()));
     let keys = settings.one("pkcs11provider").is_some();
@@ -212,6 +224,23 @@ fn unsupported(settings: &Settings) -> Vec<String> {
     let others = ["pubkeyauthentication", "passwordauthentication", "kbdinteractiveauthentication"];
     let only = settings.yes("gssapiauthentication") && others.iter().all(|method| settings.no(method));
     note(only, "GSSAPI (Kerberos) is not supported, and the configuration allows nothing else.");
+    let hosts = settings.yes("hostbasedauthentication");
+    note(hosts, "HostbasedAuthentication is not supported: the machine lets in persons, not this computer.");
+    let revoked = settings.one("revokedhostkeys").is_some();
+    note(revoked, "RevokedHostKeys is not followed: put the keys into known_hosts, as @revoked.");
+    let dns = settings.yes("verifyhostkeydns") || settings.is("verifyhostkeydns", "ask");
+    note(dns, "VerifyHostKeyDNS is not followed: only files of known hosts count.");
+    note(settings.one("setenv").is_some(), "SetEnv is not followed: set it in a start-up file of the machine.");
+    for (key, name) in [
+        ("ciphers", "Ciphers"),
+        ("kexalgorithms", "KexAlgorithms"),
+        ("macs", "MACs"),
+        ("hostkeyalgorithms", "HostKeyAlgorithms"),
+        ("pubkeyacceptedalgorithms", "PubkeyAcceptedAlgorithms"),
+    ] {
+        let differs = settings.all(key) != usual.all(key) && !usual.all(key).is_empty();
+        note(differs, &format!("{name} is not followed: Berth has its own choice of algorithms, none of them weak."));
+    }
     note(settings.one("preferredauthentications").is_some(), "PreferredAuthentications is not followed.");
     let lax = settings.no("stricthostkeychecking") || settings.is("stricthostkeychecking", "accept-new");
     note(lax, "StrictHostKeyChecking is not followed: a machine that was never seen is always asked about.");

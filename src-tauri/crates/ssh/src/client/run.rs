@@ -170,14 +170,17 @@ impl Running {
                     Some(ChannelMsg::Data { data }) => told.stdout(&data, options),
                     Some(ChannelMsg::ExtendedData { data, .. }) => told.stderr(&data, options),
                     Some(ChannelMsg::ExitStatus { .. } | ChannelMsg::ExitSignal { .. }) => {
-                        until = Some(Instant::now() + AFTER);
+                        until = until.or_else(|| Some(Instant::now() + AFTER));
                     }
                     Some(ChannelMsg::Close) | None => break,
                     Some(_) => {}
                 },
                 () = &mut sending => {}
                 () = &mut ended => break,
-                () = told.stop_asked(options) => until = Some(Instant::now() + STOPPED),
+                () = told.stop_asked(options) => {
+                    let stopped = Instant::now() + STOPPED;
+                    until = Some(until.map_or(stopped, |until| until.min(stopped)));
+                }
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
             }
         }

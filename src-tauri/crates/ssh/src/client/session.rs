@@ -16,6 +16,7 @@ use super::error::{SshError, lost};
 use super::frame::{self, Frame};
 use super::line::{Lane, Slot};
 use super::link::{Link, SessionState};
+use super::manner::Manner;
 use super::run::{self, RunOptions, RunOutput, Sent};
 use super::stream::SshStream;
 use super::target::SshTarget;
@@ -27,6 +28,12 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One beside a connection that stands takes no longer than this, or something on its way was lost.
 const BESIDE: Duration = Duration::from_secs(6);
+
+/// Who could not open one beside it does not try again before: nor does whoever waited for that try.
+const UNABLE: Duration = Duration::from_secs(1);
+
+/// So often in a row a connection may end under whoever starts a shell on it.
+const LOST: u32 = 8;
 
 /// So often a stream is tried again where the connection under it ended.
 const STREAM_TRIES: u32 = 2;
@@ -78,6 +85,8 @@ struct Inner {
     options: SessionOptions,
     /// One connection more at a time.
     growing: Mutex<()>,
+    /// When the last try of that failed.
+    unable: std::sync::Mutex<Option<Instant>>,
     login: Mutex<Option<Login>>,
 }
 
@@ -116,7 +125,13 @@ impl Session {
             connection
         });
         let supervisor = tokio::spawn(link.clone().supervise(first));
-        let inner = Inner { link, options, growing: Mutex::new(()), login: Mutex::new(None) };
+        let inner = Inner {
+            link,
+            options,
+            growing: Mutex::new(()),
+            unable: std::sync::Mutex::default(),
+            login: Mutex::new(None),
+        };
         Self(Arc::new(Shared { inner, supervisor }))
     }
 
@@ -128,7 +143,7 @@ impl Session {
     /// Returns once there is use in trying by oneself: at once, or where the machine or the person has refused, when
     /// somebody else's try has connected. Who tries again nevertheless has a person asked again.
     pub async fn welcome(&self) {
-        if self.0.inner.link.is_refused() {
+        if self.0.inner.link.refusal().is_some() {
             let mut state = self.state();
             // The sender lives as long as this does.
             let _ = state.wait_for(|state| *state == SessionState::Connected).await;
@@ -166,7 +181,13 @@ impl Session {
         output
     }
 
-    /// Connects to a port as the machine reaches it.
+    /// Returns once a connection stands, or the next try has failed. A person who did not want to answer is asked again.
+    pub async fn connect(&self) -> Result<(), SshError> {
+        self.0.inner.link.insist().await
+    }
+
+    /// Connects to a port as the machine reaches it. Where the machine or the person has refused, that is said at once:
+    /// a page that looks for its server every second must not have a person asked as often.
     pub async fn forward_tcp(&self, host: &str, port: u16) -> Result<SshStream, SshError> {
         self.onward(Destination::Tcp(host.to_owned(), port)).await
     }
@@ -180,6 +201,9 @@ impl Session {
     async fn onward(&self, to: Destination) -> Result<SshStream, SshError> {
         let mut tries = 0;
         loop {
+            if let Some(refusal) = self.0.inner.link.refusal() {
+                return Err(refusal);
+            }
             let slot = self.0.inner.slot(Lane::Streams, None).await?;
             let (line, to) = (slot.line().clone(), to.clone());
             let opening = channel::finish(async move {
@@ -212,9 +236,14 @@ impl Session {
 
     /// A channel on which `sh` runs a script, with its own input and output.
     pub(super) async fn script(&self, lane: Lane, script: &[u8]) -> Result<(Reader, Writer), SshError> {
-        let inner = &self.0.inner;
-        inner.known(None).await?;
-        channel::script(self.channel(lane).await?, script, &inner.link.pool.manner).await
+        let manner = self.manner().await?;
+        channel::script(self.channel(lane).await?, script, manner).await
+    }
+
+    /// What the machine does otherwise than most; logs in where that was not found out yet.
+    pub(super) async fn manner(&self) -> Result<&Manner, SshError> {
+        self.0.inner.known(None).await?;
+        Ok(&self.0.inner.link.pool.manner)
     }
 
     /// Ends it: what runs over it ends as if the connection had broken.
@@ -271,7 +300,7 @@ impl Inner {
             return true;
         }
         let enough = now >= lane.connections(self.options.max_connections) || self.link.alone.load(Relaxed);
-        if enough || self.link.closing.is_cancelled() {
+        if enough || self.link.closing.is_cancelled() || self.unable().is_some_and(|at| at.elapsed() < UNABLE) {
             return false;
         }
         let attempt = Attempt::silent();
@@ -282,6 +311,7 @@ impl Inner {
                 true
             }
             Err(error) => {
+                *self.unable() = Some(Instant::now());
                 // A person is asked for the first connection only.
                 self.link.alone.fetch_or(error.is_final(), Relaxed);
                 tracing::warn!(%error, "another connection to the machine could not be made");
@@ -290,21 +320,32 @@ impl Inner {
         }
     }
 
+    fn unable(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.unable.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// A resident shell: one that waits, or a new one; a busy machine is waited for until `by`.
     async fn worker(&self, by: Option<Instant>) -> Result<Worker, SshError> {
         let channels = self.options.max_workers.max(1);
-        let mut tries = 0;
+        let (mut tries, mut lost) = (0, 0);
         loop {
             self.link.connected().await?;
             let freed = self.link.pool.freed.notified();
             if let Some(worker) = self.link.pool.rested().await {
                 return Ok(worker);
             }
+            // A machine that ends the connection of whoever starts a shell would be logged into for ever.
+            if lost == LOST || by.is_some_and(|by| lost > 0 && Instant::now() >= by) {
+                let reason = "the machine ends the connection whenever a shell is started".to_owned();
+                return Err(SshError::NotConnected { reason });
+            }
             let returning = self.link.pool.is_returning();
             if !returning && let Some(slot) = self.link.pool.take(Lane::Actions, channels) {
+                let tried = tries;
                 if let Some(worker) = self.start(slot, &mut tries).await? {
                     return Ok(worker);
                 }
+                lost += u32::from(tries == tried);
                 continue;
             }
             if tokio::time::timeout(PATIENCE, freed).await.is_ok() {

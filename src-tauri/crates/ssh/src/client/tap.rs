@@ -3,8 +3,9 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -19,6 +20,8 @@ const KEPT: usize = 512;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard {
     first: Arc<Mutex<Vec<u8>>>,
+    /// When it said its first word.
+    since: Arc<OnceLock<Instant>>,
     bytes: Arc<AtomicU64>,
     /// Whether whoever reads has read all there was.
     waits: Arc<AtomicBool>,
@@ -49,6 +52,11 @@ impl Heard {
         })
     }
 
+    /// When it said its first word.
+    pub(crate) fn since(&self) -> Option<Instant> {
+        self.since.get().copied()
+    }
+
     /// Whether it said anything.
     pub(crate) fn is_silent(&self) -> bool {
         self.bytes().is_empty()
@@ -75,6 +83,9 @@ impl Heard {
     }
 
     fn hear(&self, bytes: &[u8]) -> bool {
+        if !bytes.is_empty() {
+            self.since.get_or_init(Instant::now);
+        }
         let mut heard = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let room = KEPT - heard.len();
         heard.extend_from_slice(&bytes[..bytes.len().min(room)]);

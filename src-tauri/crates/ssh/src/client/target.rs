@@ -51,6 +51,10 @@ pub struct Credentials {
     pub agent: Option<PathBuf>,
     /// Of the agent's keys only those that are also among the files.
     pub identities_only: bool,
+    /// A password is not tried.
+    pub no_password: bool,
+    /// What the machine asks in its own words is not answered.
+    pub no_prompts: bool,
     /// Asked for what only a person knows; without one nothing is tried that needs it.
     pub asker: Option<Arc<dyn Asker>>,
     /// What was said before: nothing at first. Clones share it.

@@ -41,7 +41,18 @@ impl Trace {
 
     /// It went well.
     pub(crate) fn ok(&self, id: &str, label: &str, since: Instant, detail: impl FnOnce() -> String) {
-        self.push(id, label, since, || (true, detail(), None));
+        self.push(id, label, since.elapsed(), || (true, detail(), None));
+    }
+
+    /// It went well, and the next thing began `until` then.
+    pub(crate) fn ok_until(
+        &self,
+        id: &str,
+        label: &str,
+        (since, until): (Instant, Instant),
+        detail: impl FnOnce() -> String,
+    ) {
+        self.push(id, label, until.saturating_duration_since(since), || (true, detail(), None));
     }
 
     /// It failed.
@@ -53,7 +64,7 @@ impl Trace {
         detail: impl FnOnce() -> String,
         hint: Option<String>,
     ) {
-        self.push(id, label, since, || (false, detail(), hint));
+        self.push(id, label, since.elapsed(), || (false, detail(), hint));
     }
 
     /// What is found out about a step later.
@@ -91,14 +102,14 @@ impl Trace {
         }
     }
 
-    fn push(&self, id: &str, label: &str, since: Instant, what: impl FnOnce() -> (bool, String, Option<String>)) {
+    fn push(&self, id: &str, label: &str, duration: Duration, what: impl FnOnce() -> (bool, String, Option<String>)) {
         let Some(steps) = &self.steps else { return };
         let (ok, detail, hint) = what();
         let label = match self.hop {
             Some(hop) => format!("Jump host {hop}: {label}"),
             None => label.to_owned(),
         };
-        let step = Step { id: self.id(id), label, ok, detail, hint, duration: since.elapsed() };
+        let step = Step { id: self.id(id), label, ok, detail, hint, duration };
         steps.send_modify(|steps| steps.push(step));
     }
 }

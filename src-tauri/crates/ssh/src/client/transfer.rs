@@ -94,7 +94,11 @@ impl Session {
                 Err(Failed::Broken) => (0, ending.await),
             },
         };
-        if ended.said == b"kept\n" { Ok(sent.max(size)) } else { Err(untouched(&ended.why())) }
+        match ended.exit {
+            _ if ended.said == b"kept\n" => Ok(sent.max(size)),
+            None => Err(SshError::TransferCut {}),
+            Some(_) => Err(untouched(&ended.why())),
+        }
     }
 
     /// Fetches a file. `progress` is told the bytes received so far. Where it fails, the sink has got a part of it.
@@ -124,7 +128,7 @@ impl Session {
             }
         }
         sink.flush().await.map_err(unwritten)?;
-        if ended.exit == Some(0) { Ok(received) } else { Err(SshError::Transfer(ended.why())) }
+        if ended.exit == Some(0) { Ok(received) } else { Err(ended.error()) }
     }
 
     /// A channel on which `sh` runs a script, with its own input and output.

@@ -6,12 +6,13 @@
 mod script;
 
 use crate::{ErrorKind, Place, Reply, Script, ShellScript, Tool, ToolError, run};
-use script::{JOBS, LAUNCH, LEADER, LOCK, STOP};
+use script::{AGAIN, JOBS, LAUNCH, LEADER, LOCK, STOP};
 
 /// Starts a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// Its id: letters, digits, `-` and `_`, 64 at most. An id that is taken is refused.
+    /// Its id: letters, digits, `-` and `_`, 64 at most, and no other job's. What has it already is this start, sent
+    /// again because nobody saw what came of it: it is told of, and nothing is started.
     pub id: String,
     /// The command, as one would type it into `sh`.
     pub command: String,
@@ -141,14 +142,12 @@ impl Tool for Start {
         script.place("p", &self.at);
         script.raw("[ -e \"$p\" ] || exit 91\n[ -d \"$p\" ] || exit 92\n[ -x \"$p\" ] || exit 93\n");
         script.raw("LC_ALL=C mkdir -p -m 700 -- \"$jobs\" || exit 80\n");
-        script.raw(
-            "mkdir -m 700 -- \"$j\" 2>/dev/null || { [ -d \"$j\" ] && exit 85; LC_ALL=C mkdir -- \"$j\"; exit 80; }\n",
-        );
+        script.raw(AGAIN);
         script.set("leader", LEADER.as_bytes());
         script.raw("{ printf %s \"$p\" >\"$j/cwd\" && printf %s ").word(&env).raw(" >\"$j/env\" && printf %s ");
         script.word(self.command.as_bytes()).raw(" >\"$j/cmd\"; } || { rm -rf -- \"$j\"; exit 80; }\n");
         script.raw("launch\nreport\nexit 0\n");
-        script.finish(RECORD, false)
+        script.finish(RECORD, true)
     }
 
     fn parse(&self, reply: &Reply<'_>) -> Result<Seen, ToolError> {

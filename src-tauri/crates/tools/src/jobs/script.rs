@@ -96,6 +96,22 @@ trap 'rm -rf -- "$lock"' 0
 trap 'exit 143' HUP INT TERM
 "#;
 
+/// Makes the folder of job `$j`: that is the right to start it, and whoever has it goes on though the connection ends.
+/// Another one waits until it did.
+pub(super) const AGAIN: &str = r#"trap : HUP INT TERM PIPE
+if ! mkdir -m 700 -- "$j" 2>/dev/null; then
+[ -d "$j" ] || { LC_ALL=C mkdir -- "$j"; exit 80; }
+i=0
+while [ -d "$j" ] && [ ! -e "$j/pid" ] && [ "$i" -lt 50 ]; do
+sleep 0.1 2>/dev/null || sleep 1
+i=$((i + 1))
+done
+[ -f "$j/cmd" ] || { echo 'its start did not get far' >&2; exit 80; }
+report
+exit 0
+fi
+"#;
+
 /// `launch` starts job `$j` and returns once its leader has written down who it is. The leader says so on descriptor 3
 /// and keeps none of the session's own descriptors.
 pub(super) const LAUNCH: &str = r#"launch() {

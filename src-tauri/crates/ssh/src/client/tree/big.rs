@@ -354,7 +354,11 @@ pub(super) fn fresh(at: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    OpenOptions::new().write(true).create_new(true).open(at)
+    let mut options = OpenOptions::new();
+    // It may be what only its owner may read; it gets its own mode once it is whole.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).open(at)
 }
 
 /// Runs what blocks.

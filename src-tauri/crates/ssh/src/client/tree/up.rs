@@ -78,6 +78,10 @@ impl Session {
     }
 
     async fn send(&self, sources: &[PathBuf], into: &[u8], options: &TreeOptions) -> Result<Outcome, SshError> {
+        // The scripts go from folder to folder.
+        if !into.starts_with(b"/") {
+            return Err(SshError::Transfer("the folder to send into is not given from the root on".to_owned()));
+        }
         let (from, cancel) = (sources.to_vec(), options.cancel.clone());
         let walked = blocking(move || {
             let mut missed = Missed::default();
