@@ -305,5 +305,5 @@ impl Way<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on stops, and says what it played")]
-mod faults;
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
+mod tests;

@@ -18,6 +18,9 @@ pub mod check;
 mod commands;
 mod engine;
 mod error;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on stops, and says what it played")]
+mod faults;
 mod forwards;
 pub mod front;
 pub mod gateway;

@@ -47,16 +47,19 @@ enum Keeper {
 }
 
 impl Keeper {
-    /// What the machine has.
-    async fn of(session: &Session) -> Option<Self> {
-        let output =
-            session.run(FIND_KEEPER.as_bytes(), RunOptions { tidy: true, ..RunOptions::default() }).await.ok()?;
-        match output.stdout.bytes.trim_ascii() {
+    /// What the machine has. A connection that breaks meanwhile says nothing about that.
+    async fn of(session: &Session) -> Result<Option<Self>, SshError> {
+        let look = || session.run(FIND_KEEPER.as_bytes(), RunOptions { tidy: true, ..RunOptions::default() });
+        let output = match look().await {
+            Err(SshError::OutcomeUnknown {}) => look().await?,
+            looked => looked?,
+        };
+        Ok(match output.stdout.bytes.trim_ascii() {
             b"tmux" => Some(Self::Tmux),
             b"screen" => Some(Self::Screen),
             b"dtach" => Some(Self::Dtach),
             _ => None,
-        }
+        })
     }
 
     /// Runs `shell` in a terminal of this name, or comes back to it.
@@ -137,7 +140,7 @@ impl Way {
 
 /// Opens a login shell in the channel's folder.
 pub(crate) async fn open(live: &Live, channel: &ChannelId, cols: u16, rows: u16) -> Result<Terminal, RpcError> {
-    let keeper = if live.keeper.is_some() { Keeper::of(&live.session).await } else { None };
+    let keeper = if live.keeper.is_some() { Keeper::of(&live.session).await.map_err(ssh_error)? } else { None };
     if let Some(keeper) = keeper
         && live.first_terminal()
     {
@@ -164,7 +167,7 @@ pub(crate) async fn open(live: &Live, channel: &ChannelId, cols: u16, rows: u16)
 
 /// Ends the terminals of a channel that is left: nobody can come back to them.
 pub(crate) async fn end(session: &Session, channel: &ChannelId) {
-    if let Some(keeper) = Keeper::of(session).await {
+    if let Ok(Some(keeper)) = Keeper::of(session).await {
         let _ = session.run(keeper.end(&format!("{channel}-")).as_bytes(), RunOptions::default()).await;
     }
 }

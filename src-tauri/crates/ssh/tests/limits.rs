@@ -119,7 +119,7 @@ async fn waiting_for_a_channel_heeds_the_caller() {
 async fn what_nobody_reads_stops_no_action() {
     let sshd = Sshd::start();
     let session = sshd.session();
-    let request = PtyRequest { cols: 80, rows: 24, term: "xterm".into(), command: Some("yes".into()), env: vec![] };
+    let request = PtyRequest { cols: 80, rows: 24, term: "xterm".into(), command: Some("yes".into()) };
     let _pty = session.pty(request).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -213,10 +213,6 @@ impl Connection {
         opened.map_err(refused)
     }
 
-    pub(crate) async fn unix(&self, path: &str) -> Result<Channel<Msg>, SshError> {
-        self.handle.channel_open_direct_streamlocal(path).await.map_err(refused)
-    }
-
     /// How many bytes have come by it.
     pub(crate) fn heard(&self) -> u64 {
         self.heard.count()

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf};
 
 use super::channel::Writer;
-use super::error::SshError;
+use super::error::{SshError, lost};
 use super::frame;
 use super::line::Lane;
 use super::session::Session;
+
+/// So often a terminal is tried again where the connection ended under it.
+const TRIES: u32 = 2;
 
 /// What terminal to open.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +25,6 @@ pub struct PtyRequest {
     pub term: String,
     /// What `sh` runs in it; the login shell without it.
     pub command: Option<String>,
-    /// More environment, as far as the server takes it.
-    pub env: Vec<(String, String)>,
 }
 
 /// An open terminal.
@@ -46,15 +47,23 @@ pub struct PtyReader {
 pub struct PtyWriter(Arc<Writer>);
 
 impl Session {
-    /// Opens a terminal.
+    /// Opens a terminal. A connection that ends meanwhile is no reason to fail: another one is tried.
     pub async fn pty(&self, request: PtyRequest) -> Result<Pty, SshError> {
+        let mut tries = 0;
+        loop {
+            match self.open_pty(&request).await {
+                Err(SshError::Ssh(_)) if tries < TRIES => tries += 1,
+                Err(SshError::Ssh(_)) => return Err(lost()),
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn open_pty(&self, request: &PtyRequest) -> Result<Pty, SshError> {
         // A start-up file may start a shell that does not run what is asked for, but what is typed.
         let manner = if request.command.is_some() { Some(self.manner().await?) } else { None };
         let (reader, writer) = self.channel(Lane::Terminals).await?;
         writer.request_pty(false, &request.term, request.cols.into(), request.rows.into(), 0, 0, &[]).await?;
-        for (name, value) in request.env {
-            writer.set_env(false, name, value).await?;
-        }
         match request.command.as_deref().zip(manner) {
             Some((command, manner)) => manner.begin(&writer, &frame::command(command.as_bytes())).await?,
             None => writer.request_shell(false).await?,

@@ -90,13 +90,6 @@ struct Inner {
     login: Mutex<Option<Login>>,
 }
 
-/// Where a stream leads.
-#[derive(Clone)]
-enum Destination {
-    Tcp(String, u16),
-    Unix(String),
-}
-
 /// What a login set.
 #[derive(Clone)]
 struct Login {
@@ -189,29 +182,16 @@ impl Session {
     /// Connects to a port as the machine reaches it. Where the machine or the person has refused, that is said at once:
     /// a page that looks for its server every second must not have a person asked as often.
     pub async fn forward_tcp(&self, host: &str, port: u16) -> Result<SshStream, SshError> {
-        self.onward(Destination::Tcp(host.to_owned(), port)).await
-    }
-
-    /// Connects to a Unix socket in the machine.
-    pub async fn forward_unix(&self, path: &str) -> Result<SshStream, SshError> {
-        self.onward(Destination::Unix(path.to_owned())).await
-    }
-
-    /// A stream over a connection. One that ends meanwhile, as after a sleep, is no reason to fail: nothing was sent yet.
-    async fn onward(&self, to: Destination) -> Result<SshStream, SshError> {
+        // A connection that ends meanwhile, as after a sleep, is no reason to fail: nothing was sent yet.
         let mut tries = 0;
         loop {
             if let Some(refusal) = self.0.inner.link.refusal() {
                 return Err(refusal);
             }
             let slot = self.0.inner.slot(Lane::Streams, None).await?;
-            let (line, to) = (slot.line().clone(), to.clone());
+            let (line, host) = (slot.line().clone(), host.to_owned());
             let opening = channel::finish(async move {
-                let connection = &slot.line().connection;
-                let channel = match &to {
-                    Destination::Tcp(host, port) => connection.tcp(host, *port).await?,
-                    Destination::Unix(path) => connection.unix(path).await?,
-                };
+                let channel = slot.line().connection.tcp(&host, port).await?;
                 Ok(SshStream::new(channel.into_stream(), slot))
             });
             match line.lasting(opening).await {
