@@ -40,7 +40,7 @@ pub enum Home {
     Plain,
     /// A folder that cannot be written to.
     ReadOnly,
-    /// A file system without a free block; so is the one for temporary files.
+    /// A file system without a free block; so are those for temporary files.
     Full,
 }
 
@@ -142,11 +142,12 @@ impl Machine {
                 ""
             }
             Home::Full => {
-                // What must be there is laid out by the keys' own file; then every block is taken.
-                for folder in [home_text.as_str(), "/var/tmp", "/dev/shm"] {
+                // What the server needs stays where it is; then every block is taken.
+                for folder in ["/tmp", "/var/tmp", "/dev/shm"] {
                     command.args(["--size", "65536", "--tmpfs", folder]);
                 }
-                "for d in \"$0\" /var/tmp /dev/shm; do cat /dev/zero >\"$d/full\" 2>/dev/null; done; "
+                command.args(["--bind", &text, &text, "--size", "65536", "--tmpfs", &home_text]);
+                "for d in \"$0\" /tmp /var/tmp /dev/shm; do cat /dev/zero >\"$d/full\" 2>/dev/null; done; "
             }
         };
         let _ = fs::create_dir_all("/run/sshd");

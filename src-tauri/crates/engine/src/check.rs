@@ -177,7 +177,7 @@ impl Report<'_> {
         };
         self.add("round-trip", "Time of one action", false, begun.elapsed(), found);
         self.look("many", "Several at once", false, many(session)).await;
-        self.look("write", "Writing files", false, write(session)).await;
+        self.look("write", "Writing files", true, write(session)).await;
         self.look("home", "The home folder", true, home(session)).await;
         self.look("disk", "Disk space", true, disk(session)).await;
         self.look("forwarding", "Reaching its ports", true, forwarding(session)).await;
@@ -350,11 +350,13 @@ async fn write(session: &Session) -> Found {
 }
 
 async fn home(session: &Session) -> Found {
-    match run(session, "cd && pwd && f=.berth-check-$$ && { : >\"$f\"; } 2>/dev/null && rm -f \"$f\"").await {
+    match run(session, "cd && pwd && f=.berth-check-$$ && { echo x >\"$f\"; } 2>/dev/null && [ -s \"$f\" ]; c=$?; rm -f \"$f\"; exit $c").await {
         Ok(output) if output.exit_code == 0 => Found::good(format!("{} can be written to", said(&output))),
         Ok(output) => Found::wrong(
             format!("{} cannot be written to", said(&output)),
-            Some("Choose a folder to work in that this account may write to. Jobs cannot be kept here."),
+            Some(
+                "Choose a folder to work in that this account may write to. Jobs do not outlive a restart of the machine.",
+            ),
         ),
         Err(found) => found,
     }

@@ -11,6 +11,7 @@ use berth_store::{ChannelRecord, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::asker;
+use crate::channel::usual_folder;
 use crate::check;
 use crate::engine::{Engine, new_record};
 use crate::error::store_error;
@@ -172,7 +173,7 @@ pub fn record(engine: &Engine, request: &ChannelCreate) -> Result<ChannelRecord,
     Ok(ChannelRecord {
         provider: ProviderKind::Machine,
         machine: Some(machine.id),
-        workdir: folder.unwrap_or_else(|| format!("berth/{name}")),
+        workdir: folder.unwrap_or_else(|| usual_folder(&name)),
         ..new_record(world, ChannelId::fresh(), name, SandboxState::Wanted, start)
     })
 }

@@ -1,4 +1,5 @@
-//! The contract of a sandbox, demanded of real SSH servers of many kinds, and all that an agent does in one.
+//! The contract of a sandbox, demanded of real SSH servers of many kinds and of a sandbox on this computer, and all that
+//! an agent or a person does in one.
 //!
 //! What came of it is `CONFORMANCE.md` beside this crate's manifest; the test fails where the page no longer tells the
 //! truth, and writes it with `BERTH_WRITE_DOCS=1`.
@@ -6,17 +7,23 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on stops")]
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_engine::check::check;
-use berth_model::CheckReport;
-use berth_ssh::{PtyRequest, RunOptions, Session, SessionOptions};
+use berth_model::{ChannelId, CheckReport};
+use berth_providers::{Local, LocalConfig, SandboxSpec};
+use berth_ssh::{PtyRequest, RunOptions, Session, SessionOptions, SshTarget, TreeOptions};
 use berth_testbed::machine::{Home, Kind, Machine};
 use berth_testbed::{has_terminals, is_root};
 use berth_tools::kept::Keep;
-use berth_tools::{Place, Reply, Run, Tool, ToolError, jobs};
+use berth_tools::{Content, Place, Reply, Run, Tool, ToolError, jobs};
 use bytes::Bytes;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::sync::CancellationToken;
 
 const PRINTS: &str = "echo 'Welcome! You have mail.'; echo noise >&2\n";
 
@@ -60,11 +67,22 @@ fn kinds() -> Vec<Kind> {
 /// What is done on each, and what the page calls it.
 const COLUMNS: [&str; 7] = ["contract", "files", "runs", "jobs", "terminal", "transfers", "ports"];
 
+/// What the contract's report must say is wrong with a machine, and of no other one.
+fn lacks(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "AllowTcpForwarding no" | "dropbear -j (no forwarding)" => &["forwarding"],
+        "read-only home" => &["home"],
+        "full disk" => &["write", "home"],
+        "locale that is not UTF-8" => &["utf-8"],
+        _ => &[],
+    }
+}
+
 /// What a machine is not expected to do, and why.
 fn excused(kind: &Kind, column: &str) -> Option<&'static str> {
     match (kind.name, column) {
         ("AllowTcpForwarding no" | "dropbear -j (no forwarding)", "ports") => Some("its server forbids it"),
-        ("read-only home" | "full disk", "jobs") => Some("jobs are kept in the home"),
+        ("full disk", "jobs") => Some("there is no room to keep one"),
         ("read-only home" | "full disk", "files" | "transfers") => Some("nothing can be written there"),
         _ => None,
     }
@@ -75,22 +93,40 @@ async fn every_kind_of_machine_is_a_sandbox() {
     let mut page = String::from(
         "# What works on which machine\n\n\
          Made by `cargo test -p berth-engine --test conformance` with `BERTH_WRITE_DOCS=1`, against the real servers on\n\
-         Linux; the test fails where this page does not tell the truth. *contract* is what `berthctl check` looks at.\n\n",
+         Linux; run as root with all of them installed, the test fails where this page does not tell the truth. *contract* is what `berthctl check` looks at.\n\n",
     );
     let _ = writeln!(page, "| machine | {} |\n|---|{}", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
     let mut faults = Vec::new();
     let mut whole = true;
-    for kind in kinds() {
-        let Some(machine) = Machine::start(&kind) else {
+    let computer = Computer::start().await;
+    for kind in [Kind { name: HERE, ..Kind::default() }].into_iter().chain(kinds()) {
+        let machine = if kind.name == HERE { None } else { Machine::start(&kind) };
+        let ours = computer.as_ref().filter(|_| kind.name == HERE).map(|computer| &computer.target);
+        let Some(target) = ours.or(machine.as_ref().map(|machine| &machine.target)) else {
             whole = false;
             continue;
         };
         eprintln!("on {}", kind.name);
-        let report = check(&machine.target, &[], &|_| {}).await;
-        let session = Session::new(machine.target.clone(), SessionOptions::default());
+        let report = check(target, &[], &|_| {}).await;
+        // Most of these have no locale at all.
+        let looked = ["write", "home", "forwarding", "shell", "streams", "input", "many"];
+        for id in looked.iter().chain(lacks(kind.name)) {
+            let ok = report.checks.iter().find(|check| check.id == *id).map(|check| check.ok);
+            if ok != Some(!lacks(kind.name).contains(id)) {
+                faults.push(format!("{}: the report says of {id}: {ok:?}", kind.name));
+            }
+        }
+        let session = Session::new(target.clone(), SessionOptions::default());
         let mut cells = Vec::new();
         for column in COLUMNS {
-            let done = tokio::time::timeout(Duration::from_secs(90), act(column, &report, &session)).await;
+            let acting = async {
+                match column {
+                    // It has a network of its own: what listens here is not reached from there.
+                    "ports" if kind.name == HERE => port_inside(&session).await,
+                    _ => act(column, &report, &session).await,
+                }
+            };
+            let done = tokio::time::timeout(Duration::from_secs(90), acting).await;
             let done = done.unwrap_or_else(|_| Err("it hung".to_owned()));
             cells.push(match (done, excused(&kind, column)) {
                 (Ok(()), None) => "yes".to_owned(),
@@ -108,6 +144,9 @@ async fn every_kind_of_machine_is_a_sandbox() {
         session.close().await;
         let _ = writeln!(page, "| {} | {} |", kind.name, cells.join(" | "));
     }
+    if let Some(computer) = computer {
+        computer.end().await;
+    }
     // Where a home cannot be written, runs are kept here, until a later one says that they were seen.
     for entry in std::fs::read_dir("/tmp").unwrap().flatten() {
         if entry.file_name().to_string_lossy().starts_with("berth-run-conformance-") {
@@ -120,6 +159,43 @@ async fn every_kind_of_machine_is_a_sandbox() {
         std::fs::write(path, page).unwrap();
     } else if whole && is_root() {
         assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page, "write it with BERTH_WRITE_DOCS=1");
+    }
+}
+
+/// A sandbox on this computer, as the app makes one.
+const HERE: &str = "this computer (a local sandbox)";
+
+struct Computer {
+    local: Local,
+    id: ChannelId,
+    target: SshTarget,
+    _folder: TempDir,
+}
+
+impl Computer {
+    /// Nothing where this computer has no sandboxes; where CI says that all is there, it has.
+    async fn start() -> Option<Self> {
+        let folder = tempfile::Builder::new().prefix("bf").tempdir_in("/tmp").unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let local = Local::new(LocalConfig {
+            data_dir: folder.path().join("data"),
+            runtime_dir: folder.path().join("run"),
+            sandboxd: None,
+        });
+        let id = ChannelId::fresh();
+        let spec = SandboxSpec { id: id.clone(), hostname: "demo".to_owned(), network: None };
+        match local.start(&spec).await {
+            Ok(started) => Some(Self { local, id, target: started.target, _folder: folder }),
+            Err(error) => {
+                assert!(std::env::var_os("CI").is_none(), "{error}");
+                eprintln!("no sandbox here: {error}");
+                None
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.local.destroy(&self.id).await.unwrap();
     }
 }
 
@@ -173,6 +249,24 @@ async fn files(session: &Session) -> Result<(), String> {
     tool(session, &berth_tools::Write { at: at("large"), content: large, version: None }).await?;
     let listing = tool(session, &berth_tools::List { at: at("."), offset: None, limit: None }).await?;
     must(listing.total == 2, "the listing is not of two entries")?;
+    let some = berth_tools::Read { at: at("a b/it's"), offset: Some(2), limit: Some(1) };
+    let some = tool(session, &some).await?.content;
+    must(matches!(some, Content::Text { text, .. } if text == "two\n"), "a part of a file reads differently")?;
+    let (old, new) = ("two".to_owned(), "2".to_owned());
+    let edit = berth_tools::Edit { at: at("a b/it's"), old, new, all: false, version: None };
+    let fetched = tool(session, &edit.fetch()).await?;
+    let applied = edit.apply(&fetched).map_err(|error| error.message)?;
+    tool(session, &applied.write).await?;
+    let grep = berth_tools::Grep {
+        at: at("."),
+        pattern: "^(2|thr.+)$".to_owned(),
+        glob: None,
+        ignore_case: false,
+        literal: false,
+        limit: None,
+    };
+    let lines: Vec<u64> = tool(session, &grep).await?.matches.iter().map(|found| found.line).collect();
+    must(lines == [2, 3], "text is not found where it was put")?;
     let found =
         tool(session, &berth_tools::Glob { at: at("."), pattern: "**/it*".to_owned(), limit: Some(10) }).await?;
     must(found.paths.len() == 1, "glob does not find the file")?;
@@ -243,15 +337,37 @@ async fn terminal(session: &Session) -> Result<(), String> {
     must(pty.reader.exit_code() == Some(4), "its exit code is not 4")
 }
 
+/// A folder goes up and comes down again, as it is dropped into the window and fetched from it.
 async fn transfers(session: &Session) -> Result<(), String> {
-    let path = format!("{}/sent", home(session).await?);
+    let here = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let (from, back) = (here.path().join("sent"), here.path().join("back"));
+    std::fs::create_dir_all(from.join("sub")).and(std::fs::create_dir(&back)).map_err(|error| error.to_string())?;
     let content: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 253) as u8).collect();
-    let size = content.len() as u64;
-    let sent = session.upload(content.as_slice(), size, path.as_bytes(), Some(0o640), |_| {}).await;
-    sent.map_err(|error| error.to_string())?;
-    let mut back = Vec::new();
-    session.download(path.as_bytes(), &mut back, |_| {}).await.map_err(|error| error.to_string())?;
-    must(back == content, "it came back different")
+    for (name, bytes, mode) in [("large", &content[..], 0o640), ("sub/it's one", b"#!/bin/sh\n", 0o755)] {
+        std::fs::write(from.join(name), bytes).map_err(|error| error.to_string())?;
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(from.join(name), mode).map_err(|error| error.to_string())?;
+    }
+    let options = TreeOptions {
+        id: format!("conformance-{:x}", rand_id()),
+        resume: false,
+        cancel: CancellationToken::new(),
+        progress: Arc::new(|_, _| {}),
+    };
+    let home = home(session).await?;
+    let up =
+        session.upload_tree(&[from.clone()], home.as_bytes(), &options).await.map_err(|error| error.to_string())?;
+    must(up.missed.count == 0, &format!("{:?}", up.missed))?;
+    let there = format!("{home}/sent").into_bytes();
+    let down = session.download_tree(&[there], &back, &options).await.map_err(|error| error.to_string())?;
+    must(down.missed.count == 0, &format!("{:?}", down.missed))?;
+    for name in ["large", "sub/it's one"] {
+        let (sent, came) = (from.join(name), back.join("sent").join(name));
+        let same = std::fs::read(&sent).ok() == std::fs::read(&came).ok();
+        let mode = |path: &Path| std::fs::metadata(path).map(|file| file.permissions().mode()).ok();
+        must(same && mode(&sent) == mode(&came), &format!("{name} came back different"))?;
+    }
+    tool(session, &berth_tools::Delete { at: Place::new("~", "sent"), recursive: true }).await
 }
 
 /// The machine's own SSH server is what surely listens there.
@@ -278,4 +394,25 @@ async fn ports(report: &CheckReport, session: &Session) -> Result<(), String> {
     };
     must(told == Some(asked.is_ok()), "the check says otherwise")?;
     must(asked? == *b"ping", "something else came back")
+}
+
+/// A server of the sandbox's own.
+async fn port_inside(session: &Session) -> Result<(), String> {
+    let id = format!("c{:x}", rand_id());
+    let command = "exec python3 -c 'import socket; s = socket.create_server((\"127.0.0.1\", 4711))
+while True: c = s.accept()[0]; c.sendall(c.recv(4)); c.close()'"
+        .to_owned();
+    tool(session, &jobs::Start { id: id.clone(), command, at: Place::here("/"), env: Vec::new() }).await?;
+    let mut word = [0; 4];
+    for _ in 0..100 {
+        if let Ok(mut stream) = session.forward_tcp("127.0.0.1", 4711).await
+            && stream.write_all(b"ping").await.is_ok()
+            && stream.read_exact(&mut word).await.is_ok()
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tool(session, &jobs::Stop { id, grace_ms: 2_000 }).await?;
+    must(word == *b"ping", "nothing came back")
 }

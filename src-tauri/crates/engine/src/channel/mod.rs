@@ -24,6 +24,7 @@ use crate::world::World;
 
 use messages::{Answer, Published, Request};
 pub use policy::Wish;
+pub(crate) use setup::usual_folder;
 
 /// Everybody's way to a channel.
 pub struct Handle {

@@ -35,7 +35,17 @@ pub(super) struct Plan {
     pub services: Vec<Job>,
 }
 
+/// Where a channel works on a machine of the person's own, unless they say otherwise: from the home on.
+pub(crate) fn usual_folder(name: &str) -> String {
+    format!("berth/{name}")
+}
+
 impl Plan {
+    /// Where nobody chose the folder, and nothing is put into it.
+    fn may_work_at_home(&self) -> bool {
+        self.workdir == usual_folder(&self.name) && matches!(self.start, None | Some(Start::Blank))
+    }
+
     /// Does it, and tells the driver as it goes.
     pub(super) async fn carry_out(self, notes: Notes) {
         let mut steps = Steps::new(&notes);
@@ -57,10 +67,10 @@ impl Plan {
         steps.begin("start");
         let started = self.provider.start(&self.spec).await?;
         let session = Session::new(started.target.clone(), SessionOptions::default());
-        let workdir = make_folder(&session, &self.workdir).await?;
+        let (workdir, note) = make_folder(&session, &self.workdir, self.may_work_at_home()).await?;
         let reached = reached(started, session, workdir);
         let live = reached.live.clone();
-        steps.done("Started the sandbox", None);
+        steps.done("Started the sandbox", note);
         notes.send(Note::Reached(reached));
 
         let channel = (&self.spec.id, self.name.as_str());
@@ -106,16 +116,30 @@ pub(super) fn reached(started: Started, session: Session, workdir: String) -> Re
     Reached { live: Arc::new(Live::new(session, target, workdir.clone())), network, network_note, limits, workdir }
 }
 
+/// How long a machine may take for that, a slow start-up file included.
+const FOLDER: Duration = Duration::from_secs(90);
+
 /// Makes the folder to work in, where it is missing, and says what the machine calls it. A relative one is in the home.
-async fn make_folder(session: &Session, folder: &str) -> Result<String, RpcError> {
+/// Where it cannot be made, the home is worked in, `else_home`, and that is said.
+async fn make_folder(session: &Session, folder: &str, else_home: bool) -> Result<(String, Option<String>), RpcError> {
     let mut script = ShellScript::new();
     script.set("w", folder.as_bytes());
-    script.raw("case $w in /*) ;; *) w=${HOME%/}/$w;; esac\nmkdir -p -- \"$w\" && cd -- \"$w\" && pwd -P\n");
+    script.raw("case $w in /*) ;; *) w=${HOME%/}/$w;; esac\n");
+    script.raw("if mkdir -p -- \"$w\"; then cd -- \"$w\" && pwd -P\n");
+    script.raw(if else_home { "else cd && [ -x . ] && echo home && pwd -P; fi\n" } else { "else exit 1; fi\n" });
     let script = script.finish(4_096, true).map_err(tool_error)?;
-    let output = session.run(&script.text, RunOptions::default()).await.map_err(ssh_error)?;
+    let options = RunOptions { timeout: Some(FOLDER), ..RunOptions::default() };
+    let output = session.run(&script.text, options).await.map_err(ssh_error)?;
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     match String::from_utf8(output.stdout.bytes) {
-        Ok(path) if output.exit_code == 0 && path.starts_with('/') => Ok(path.trim_end_matches('\n').to_owned()),
+        Ok(path) if output.exit_code == 0 && path.starts_with('/') => {
+            Ok((path.trim_end_matches('\n').to_owned(), None))
+        }
+        Ok(path) if output.exit_code == 0 && path.starts_with("home\n/") => {
+            let home = path.trim_start_matches("home\n").trim_end_matches('\n').to_owned();
+            let note = format!("~/{folder} could not be made, so it works in the home: {}", said(&output.stderr.bytes));
+            Ok((home, Some(note)))
+        }
         Ok(_) => {
             let why = said(&output.stderr.bytes);
             Err(RpcError::new(ErrorCode::Failed, format!("The folder {folder} could not be made there: {why}"))
@@ -264,7 +288,30 @@ impl<'a> Steps<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::clone_progress;
+    use berth_testbed::machine::{Home, Kind, Machine};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn where_no_folder_can_be_made_the_home_is_worked_in_unless_another_one_was_chosen() {
+        for home in [Home::Plain, Home::ReadOnly] {
+            let kind = Kind { name: "one to work on", shell: "bash", home, ..Default::default() };
+            let Some(machine) = Machine::start(&kind) else { return };
+            let session = Session::new(machine.target.clone(), SessionOptions::default());
+            let at_home = machine.home().display().to_string();
+            let made = make_folder(&session, "berth/demo", true).await.unwrap();
+            match home {
+                Home::Plain => assert_eq!(made, (format!("{at_home}/berth/demo"), None)),
+                _ => {
+                    assert_eq!(made.0, at_home);
+                    assert!(made.1.unwrap().starts_with("~/berth/demo could not be made"));
+                    let error = make_folder(&session, "berth/demo", false).await.unwrap_err();
+                    assert!(error.message.contains("Read-only") && error.hint.is_some(), "{error:?}");
+                }
+            }
+            session.close().await;
+        }
+    }
 
     #[test]
     fn progress_is_the_last_that_git_told() {

@@ -1,6 +1,6 @@
 //! Jobs: commands that outlive the connection that started them.
 //!
-//! A job lives in `~/.berth/jobs/<id>/`. It is the leader of a session of its own, its output goes to a file, and its
+//! A job lives in `~/.berth/jobs/<id>/`, or where that cannot be written to in a folder for temporary files. It is the leader of a session of its own, its output goes to a file, and its
 //! exit code is kept: nothing in the machine waits for us.
 
 mod script;
@@ -141,7 +141,6 @@ impl Tool for Start {
         script::name(&mut script, &self.id)?;
         script.place("p", &self.at);
         script.raw("[ -e \"$p\" ] || exit 91\n[ -d \"$p\" ] || exit 92\n[ -x \"$p\" ] || exit 93\n");
-        script.raw("LC_ALL=C mkdir -p -m 700 -- \"$jobs\" || exit 80\n");
         script.raw(AGAIN);
         script.set("leader", LEADER.as_bytes());
         script.raw("{ printf %s \"$p\" >\"$j/cwd\" && printf %s ").word(&env).raw(" >\"$j/env\" && printf %s ");

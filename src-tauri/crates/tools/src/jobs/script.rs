@@ -1,5 +1,7 @@
 //! The scripts' own words for jobs.
 //!
+//! Where the home cannot be written to they are in a folder for temporary files, of a name of their own.
+//!
 //! `~/.berth/jobs/<id>/` holds `cmd`, `cwd` and `env` (what to run), `pid` (who runs it: process id, when that process
 //! was born, in which boot, and the clock then), `out` (what it printed), `exit` (exit code and clock) and `stopped`
 //! (clock), where someone stopped it. The leader outlives a TERM to its group, so that it can write down how its
@@ -12,6 +14,10 @@ use super::{Seen, State};
 /// `alive` says whether the leader of job `$j` runs, and sets `pid`. A process that merely got the same number was born
 /// at another time.
 pub(super) const JOBS: &str = r#"jobs=${HOME%/}/.berth/jobs
+temp=${TMPDIR:-/tmp}/berth-jobs-${HOME##*/} shm=/dev/shm/berth-jobs-${HOME##*/}
+seek() { for b in "$jobs" "$temp" "$shm"; do
+[ ! -d "$b/$1" ] || { [ "$b" != "$jobs" ] && [ ! -O "$b" ]; } || { j=$b/$1; return 0; }
+done; return 1; }
 born() {
 b=
 if [ -r /proc/self/stat ]; then
@@ -64,19 +70,25 @@ printf '\0'
 "#;
 
 /// Tells how all jobs stand, and then what they are, by one `cat`; of those that ended, the oldest are then forgotten.
-pub(super) const LIST: &str = r#"z=$jobs/.nul n=0 old=
+pub(super) const LIST: &str = r#"n=0 old= z=
 set --
-for j in "$jobs"/*; do
+for b in "$jobs" "$temp" "$shm"; do
+[ -d "$b" ] && { [ "$b" = "$jobs" ] || [ -O "$b" ]; } || continue
+for j in "$b"/*; do
 [ -f "$j/cmd" ] || continue
+if [ -z "$z" ]; then
+z=$b/.nul
+[ -s "$z" ] || printf '\0' >"$z"
+fi
 stands
 set -- "$@" "$j/cwd" "$z" "$j/cmd" "$z"
-case $s in
-exited | stopped) n=$((n + 1)) old="$old ${j##*/}";;
+case $b/$s in
+"$jobs/exited" | "$jobs/stopped") n=$((n + 1)) old="$old ${j##*/}";;
 esac
+done
 done
 printf '\0'
 [ $# -gt 0 ] || exit 0
-[ -s "$z" ] || printf '\0' >"$z"
 cat -- "$@" 2>/dev/null
 if [ "$n" -gt 60 ]; then
 cd -- "$jobs" && ls -dt $old | tail -n +51 | xargs rm -rf
@@ -96,11 +108,20 @@ trap 'rm -rf -- "$lock"' 0
 trap 'exit 143' HUP INT TERM
 "#;
 
-/// Makes the folder of job `$j`: that is the right to start it, and whoever has it goes on though the connection ends.
-/// Another one waits until it did.
+/// Makes the folder of job `$id`, where something can be written: that is the right to start it, and whoever has it goes
+/// on though the connection ends. Another one waits until it did.
 pub(super) const AGAIN: &str = r#"trap : HUP INT TERM PIPE
-if ! mkdir -m 700 -- "$j" 2>/dev/null; then
-[ -d "$j" ] || { LC_ALL=C mkdir -- "$j"; exit 80; }
+room() { mkdir -p -m 700 -- "$1" && echo x >"$1/.room" && [ -s "$1/.room" ] && { [ "$1" = "$jobs" ] || [ -O "$1" ]; }; }
+make() { for b in "$jobs" "$temp" "$shm"; do
+room "$b" || continue
+j=$b/$id
+if mkdir -m 700 -- "$j"; then mine=1; return 0; fi
+[ ! -d "$j" ] || return 1
+done; return 1; } 2>/dev/null
+mine=
+seek "$id" || make
+if [ -z "$mine" ]; then
+[ -d "$j" ] || { LC_ALL=C mkdir -p -- "$jobs" && { LC_ALL=C; echo x >"$jobs/.room"; }; exit 80; }
 i=0
 while [ -d "$j" ] && [ ! -e "$j/pid" ] && [ "$i" -lt 50 ]; do
 sleep 0.1 2>/dev/null || sleep 1
@@ -220,7 +241,7 @@ pub(super) fn name(script: &mut ShellScript, id: &str) -> Result<(), ToolError> 
     if !is_id(id) {
         return Err(ToolError::bad_request(format!("`{}` is no job's id.", path::display(id))));
     }
-    script.raw(JOBS).raw("j=$jobs/").quoted(id.as_bytes()).raw("\n");
+    script.raw(JOBS).raw("id=").quoted(id.as_bytes()).raw("; j=$jobs/$id; seek \"$id\"\n");
     Ok(())
 }
 
