@@ -93,7 +93,7 @@ mod tests {
 
     fn seen(state: State) -> Seen {
         let (id, command, cwd) = ("j".to_owned(), "serve".to_owned(), "/".to_owned());
-        Seen { id, command, cwd, state, pid: None, started: 1, ended: None }
+        Seen { id, command, cwd, state, pid: None, started: 1, ended: None, rebooted: false }
     }
 
     #[test]

@@ -23,6 +23,9 @@ const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connec
 /// So often may a terminal be lost that has never printed a thing: a server that drops who asks for one does so for ever.
 const TRIES: usize = 5;
 const LOST: &str = "\r\n\x1b[33mThe connection was lost. This terminal comes back when the machine does.\x1b[0m\r\n";
+/// What the shell says first that is started because there is no terminal to come back to.
+const ANEW: &str =
+    "printf '\\033[33m%s\\033[0m\\n' 'The machine was started anew, and what ran in this terminal ended with it.'; ";
 const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with it. \x1b[0m\r\n";
 const REFUSED: &str = "\r\n\x1b[7m The machine ends the connection whenever a terminal is opened. \x1b[0m\r\n\
                        Ask who runs it whether this account may have one. Commands and files work without.\r\n";
@@ -116,8 +119,10 @@ struct Way {
 }
 
 impl Way {
-    async fn open(&self) -> Result<Pty, RpcError> {
+    /// Opens it, or comes back to it: a multiplexer starts the shell only where it has none of this name.
+    async fn open(&self, again: bool) -> Result<Pty, RpcError> {
         let command = match self.keeper {
+            Some(keeper) if again => keeper.attach(&self.name, &format!("{ANEW}{}", self.shell)),
             Some(keeper) => keeper.attach(&self.name, &self.shell),
             None => self.shell.clone(),
         };
@@ -155,7 +160,7 @@ pub(crate) async fn open(live: &Live, channel: &ChannelId, cols: u16, rows: u16)
         shell: format!("cd {folder} 2>/dev/null; exec \"${{SHELL:-/bin/sh}}\" -l"),
         size: (cols, rows),
     };
-    let pty = way.open().await?;
+    let pty = way.open(false).await?;
     let (terminal, host) = Terminal::pair();
     if keeper.is_none() && live.keeper.is_some() {
         let _ = host.output.send(TerminalOutput::Data(Bytes::from_static(FLEETING.as_bytes()))).await;
@@ -223,7 +228,7 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
 /// Waits for the machine; nothing where the viewer went away meanwhile. What is typed into the void is let go of.
 async fn back(way: &mut Way, host: &mut TerminalHost) -> Option<Pty> {
     loop {
-        if let Ok(pty) = way.open().await {
+        if let Ok(pty) = way.open(true).await {
             return Some(pty);
         }
         let again = async {
@@ -328,18 +333,19 @@ mod tests {
             let name = format!("t{}-{}", std::process::id(), TerminalId::fresh());
             let shell = "exec bash --norc".to_owned();
             let way = Way { session: session.clone(), keeper: Some(keeper), name, shell, size: (80, 24) };
-            let mut pty = way.open().await.unwrap();
+            let mut pty = way.open(false).await.unwrap();
             pty.writer.write(Bytes::from_static(b"kept=still; echo shell-$$-is-\"\"up\n")).await.unwrap();
             prints(&mut pty, "-is-up").await;
             machine.cut();
             while pty.reader.recv().await.is_some() {}
             assert!(pty.reader.is_lost(), "{program}: it ended with its connection");
 
-            let mut again = way.open().await.unwrap();
+            let mut again = way.open(true).await.unwrap();
             again.writer.write(Bytes::from_static(b"echo $kept-here; echo pid-$$-\"\"pid\n")).await.unwrap();
             let shown = prints(&mut again, "-pid").await;
             assert!(shown.contains("still-here"), "{program}: {shown:?}");
             assert!(shown.contains("-is-up") || keeper == Keeper::Dtach, "{program} shows what was there: {shown:?}");
+            assert!(!shown.contains("started anew"), "{program}: {shown:?}");
             let pid = shown.rsplit("pid-").find_map(|part| part.split('-').next()?.parse::<u32>().ok()).unwrap();
             assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
             way.end().await;
@@ -349,6 +355,11 @@ mod tests {
                 assert!(Instant::now() < deadline, "{program}: its shell runs on");
                 sleep(Duration::from_millis(50)).await;
             }
+            // As after a start of the machine: there is nothing to come back to, and that is said.
+            let mut anew = way.open(true).await.unwrap();
+            let shown = prints(&mut anew, "ended with it").await;
+            assert!(shown.contains("started anew"), "{program}: {shown:?}");
+            way.end().await;
             session.close().await;
         }
     }
@@ -366,7 +377,7 @@ mod tests {
         let name = format!("z{}-{}", std::process::id(), TerminalId::fresh());
         let shell = "cd /usr; exec bash --norc".to_owned();
         let way = Way { session: session.clone(), keeper: Some(Keeper::Tmux), name, shell, size: (80, 24) };
-        let mut pty = way.open().await.unwrap();
+        let mut pty = way.open(false).await.unwrap();
         pty.writer.write(Bytes::from_static(b"echo in-$(pwd)-${TMUX:+kept}-\n")).await.unwrap();
         let shown = prints(&mut pty, "in-/usr-kept-").await;
         assert!(shown.contains("in-/usr-kept-"), "{shown:?}");
@@ -386,7 +397,7 @@ mod tests {
             let session = Session::new(machine.target.clone(), SessionOptions::default());
             let (name, shell) = ("p".to_owned(), "stty raw -echo; echo ready; exec cat".to_owned());
             let way = Way { session: session.clone(), keeper: None, name, shell, size: (80, 24) };
-            let mut pty = way.open().await.unwrap();
+            let mut pty = way.open(false).await.unwrap();
             prints(&mut pty, "ready").await;
             let (mut terminal, host) = Terminal::pair();
             tokio::spawn(keep(way, pty, host));
@@ -423,7 +434,7 @@ mod tests {
         let session = Session::new(machine.target.clone(), SessionOptions::default());
         let (name, shell) = ("t".to_owned(), "exec bash".to_owned());
         let way = Way { session: session.clone(), keeper: Some(Keeper::Tmux), name, shell, size: (80, 24) };
-        let pty = way.open().await.unwrap();
+        let pty = way.open(false).await.unwrap();
         let (mut terminal, host) = Terminal::pair();
         tokio::spawn(keep(way, pty, host));
         let mut printed = String::new();

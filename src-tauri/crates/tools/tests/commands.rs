@@ -104,6 +104,28 @@ fn a_job_keeps_its_output_and_its_exit_code() {
 }
 
 #[test]
+fn a_job_that_a_start_of_the_machine_ended_says_so() {
+    everywhere(|machine, home| {
+        machine.run(home, &start(home, "old", "echo up; exec sleep 60")).unwrap();
+        until(machine, home, "old", |part| part.bytes == b"up\n");
+        let who = home.join(".berth/jobs/old/pid");
+        let here = fs::read_to_string(&who).unwrap();
+        let fields: Vec<_> = here.trim_end().split(' ').collect();
+        let [pid, born, boot, at, name] = fields[..] else { panic!("{here}") };
+        let stands = |written: String| {
+            fs::write(&who, written).unwrap();
+            let seen = machine.run(home, &jobs::Status { id: "old".into() }).unwrap();
+            (seen.state, seen.rebooted)
+        };
+        assert_eq!(stands(format!("{pid} {born} another-boot {at} {name}\n")), (jobs::State::Lost, true));
+        assert_eq!(stands(format!("{pid} {born} another-boot {at} elsewhere\n")), (jobs::State::Lost, false));
+        assert_eq!(stands(format!("{pid} 1 {boot} {at} {name}\n")), (jobs::State::Lost, false));
+        assert_eq!(stands(here.clone()), (jobs::State::Running, false));
+        machine.run(home, &jobs::Stop { id: "old".into(), grace_ms: 2_000 }).unwrap();
+    });
+}
+
+#[test]
 fn stopping_ends_the_whole_group_kindly_or_not() {
     everywhere(|machine, home| {
         let kind = "trap 'echo bye; exit 5' TERM; sleep 60 & echo $! >child; echo up; wait";

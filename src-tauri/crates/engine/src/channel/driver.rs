@@ -440,6 +440,11 @@ impl Driver {
     /// Notes of the state that is left are stale from here on.
     fn enter(&mut self) -> Notes {
         self.state_number += 1;
+        self.notes_of_now()
+    }
+
+    /// For what runs as long as this state lasts.
+    fn notes_of_now(&self) -> Notes {
         Notes::new(self.note_sender.clone(), self.state_number)
     }
 

@@ -55,6 +55,8 @@ pub struct Seen {
     pub started: i64,
     /// When it ended, where that is known.
     pub ended: Option<i64>,
+    /// Whether it was lost because the machine has been started anew since.
+    pub rebooted: bool,
 }
 
 /// Asks how one job stands.

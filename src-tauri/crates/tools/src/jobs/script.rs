@@ -3,7 +3,7 @@
 //! Where the home cannot be written to they are in a folder for temporary files, of a name of their own.
 //!
 //! `~/.berth/jobs/<id>/` holds `cmd`, `cwd` and `env` (what to run), `pid` (who runs it: process id, when that process
-//! was born, in which boot, and the clock then), `out` (what it printed), `exit` (exit code and clock) and `stopped`
+//! was born, in which boot, the clock then, and the computer's name), `out` (what it printed), `exit` (exit code and clock) and `stopped`
 //! (clock), where someone stopped it. The leader outlives a TERM to its group, so that it can write down how its
 //! command ended.
 
@@ -37,8 +37,8 @@ k=-
 { read -r k </proc/sys/kernel/random/boot_id; } 2>/dev/null
 }
 alive() {
-pid= was= in= at=
-{ read -r pid was in at <"$j/pid"; } 2>/dev/null
+pid= was= in= at= on=
+{ read -r pid was in at on <"$j/pid"; } 2>/dev/null
 case $pid in
 '' | *[!0-9]* | 0* | 1) pid=; return 1;;
 esac
@@ -48,15 +48,19 @@ born "$pid" && [ "$b" = "$was" ] && [ "$k" = "$in" ]
 ended() { { read -r code end <"$j/exit"; } 2>/dev/null; }
 stands() {
 code= end= s=running
+in= on=
 if ended || ! alive; then
 s=lost
+h=
+{ read -r h </proc/sys/kernel/hostname; } 2>/dev/null
+[ -z "$h" ] || [ "$on" != "$h" ] || [ "$k" = "$in" ] || s=rebooted
 ! ended || s=exited
 if [ -e "$j/stopped" ]; then
 s=stopped
 [ -n "$end" ] || { read -r end <"$j/stopped"; } 2>/dev/null
 fi
 pid= at=
-{ read -r x x x at <"$j/pid"; } 2>/dev/null
+{ read -r x x x at x <"$j/pid"; } 2>/dev/null
 fi
 printf '%s\0' "${j##*/}" "$s" "$code" "$pid" "$at" "$end"
 }
@@ -159,7 +163,9 @@ else
 set -- $2
 b=$(LC_ALL=C ps -o lstart= -p $$ | tr -s " " _)
 fi
-printf "%s\n" "$$ $b $1 $(date +%s)" >"$j/pid.new" && mv -f -- "$j/pid.new" "$j/pid" && echo up >&3
+h=
+{ read -r h </proc/sys/kernel/hostname; } 2>/dev/null
+printf "%s\n" "$$ $b $1 $(date +%s) $h" >"$j/pid.new" && mv -f -- "$j/pid.new" "$j/pid" && echo up >&3
 exec 3>&-
 BERTH_JOB=${j##*/}
 export BERTH_JOB
@@ -266,6 +272,7 @@ pub(super) fn what(fields: &mut reply::Fields<'_>) -> Result<(String, String), T
 /// What `stands` printed of one job, after its id.
 pub(super) fn stands(id: &str, fields: &mut reply::Fields<'_>) -> Result<Seen, ToolError> {
     let state = fields.next()?;
+    let rebooted = state == b"rebooted";
     let code = fields.next()?;
     let pid = optional(fields.next()?)?;
     let started = optional::<i64>(fields.next()?)?.unwrap_or(0).saturating_mul(1000);
@@ -274,14 +281,14 @@ pub(super) fn stands(id: &str, fields: &mut reply::Fields<'_>) -> Result<Seen, T
         b"running" => State::Running,
         b"exited" => State::Exited { code: reply::number(code)? },
         b"stopped" => State::Stopped,
-        b"lost" => State::Lost,
+        b"lost" | b"rebooted" => State::Lost,
         _ => return Err(ToolError::garbled("a job stands in no known way")),
     };
     if !is_id(id) {
         return Err(ToolError::garbled("a job's id is none"));
     }
     let (id, cwd, command) = (id.to_owned(), String::new(), String::new());
-    Ok(Seen { id, command, cwd, state, pid, started, ended })
+    Ok(Seen { id, command, cwd, state, pid, started, ended, rebooted })
 }
 
 fn optional<T: std::str::FromStr>(field: &[u8]) -> Result<Option<T>, ToolError> {

@@ -4,9 +4,11 @@ use berth_model::{Author, EntryBody, Job, JobId, JobStatus, Preview, ProviderKin
 use berth_store::ChannelRecord;
 use berth_tools::jobs::Seen;
 
-use super::{Driver, Listener};
+use super::{Driver, Listener, Note, State};
 use crate::gateway::Gateway;
 use crate::jobs;
+use crate::scripts::Audited;
+use crate::tasks::Task;
 use crate::world::World;
 
 /// How many ended jobs a channel shows.
@@ -34,6 +36,8 @@ impl Driver {
         if self.record.provider == ProviderKind::Machine {
             seen.retain(|seen| self.view.jobs.iter().any(|known| known.id.as_str() == seen.id));
         }
+        let rebooted: Vec<Job> =
+            self.view.jobs.iter().filter(|job| was_lost_by_a_reboot(job, &seen)).cloned().collect();
         self.sessions = seen.iter().filter_map(|job| Some((job.pid?, JobId(job.id.clone())))).collect();
         for seen in &seen {
             let known = self.view.jobs.iter().find(|known| known.id.as_str() == seen.id);
@@ -42,6 +46,37 @@ impl Driver {
             if known != Some(&now) && !forgotten {
                 self.job(now).await;
             }
+        }
+        if !rebooted.is_empty() {
+            self.rebooted(rebooted).await;
+        }
+    }
+
+    /// The machine was started anew under what ran on it: services are started again, the rest is told.
+    async fn rebooted(&mut self, jobs: Vec<Job>) {
+        let Some(live) = self.live.clone() else { return };
+        let (services, ended): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.service);
+        let named = |jobs: &[Job]| jobs.iter().map(|job| job.command.as_str()).collect::<Vec<_>>().join(", ");
+        let mut text = "The machine was started anew.".to_owned();
+        if !ended.is_empty() {
+            text.push_str(&format!(" With it ended: {}.", named(&ended)));
+        }
+        if !services.is_empty() {
+            text.push_str(&format!(" Started again: {}.", named(&services)));
+        }
+        self.notice(&text, None).await;
+        let (world, record, notes) = (self.world.clone(), self.record.clone(), self.notes_of_now());
+        let task = Task::spawn("services", async move {
+            for service in &services {
+                let audited = Audited { world: &world, channel: (&record.id, &record.name), live: &live };
+                match jobs::restart(&audited, service).await {
+                    Ok(job) => notes.send(Note::Job(job)),
+                    Err(error) => tracing::warn!(job = %service.id, %error, "a service could not be started again"),
+                }
+            }
+        });
+        if let State::Running { _tasks } = &mut self.state {
+            _tasks.push(task);
         }
     }
 
@@ -90,6 +125,11 @@ impl Driver {
             self.world.tell(&self.record.id, Author::Berth, EntryBody::Preview { port }).await;
         }
     }
+}
+
+fn was_lost_by_a_reboot(known: &Job, seen: &[Seen]) -> bool {
+    let lost = |seen: &Seen| seen.rebooted && seen.id == known.id.as_str();
+    known.status == JobStatus::Running && seen.iter().any(lost)
 }
 
 pub(super) fn preview(world: &World, record: &ChannelRecord, port: u16, listener: Option<&Listener>) -> Preview {
