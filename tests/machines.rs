@@ -299,7 +299,7 @@ async fn a_machine_of_ones_own() {
     fill(&window, "Port", &port.to_string()).await;
     fill(&window, "Port here (optional)", &here.to_string()).await;
     window.click("//*[@role='dialog']//button[normalize-space()='Open']").await;
-    window.element(&format!("//*[@aria-label='Open ports']//*[contains(., '127.0.0.1:{port}')]")).await;
+    window.element(&format!("//*[@aria-label='Open ports']//*[contains(., 'port {port} of the sandbox')]")).await;
     let heard = || {
         let mut said = String::new();
         let stream = std::net::TcpStream::connect(("127.0.0.1", here));

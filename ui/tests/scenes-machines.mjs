@@ -18,6 +18,11 @@ const files = (act) =>
   });
 const calls = async (page, name) =>
   (await page.evaluate(() => window.fixture.calls)).filter((call) => call === name).length;
+const focused = (page) =>
+  page.evaluate(() => {
+    const { activeElement } = document;
+    return activeElement?.getAttribute('aria-label') ?? activeElement?.textContent.trim();
+  });
 const middle = async (locator) => {
   const { x, y, width, height } = await locator.boundingBox();
   return [x + width / 2, y + height / 2];
@@ -52,8 +57,8 @@ export const MACHINES = {
       await page.getByRole('button', { name: 'staging' }).click();
       await page.getByRole('button', { name: 'Choose…' }).click();
       await page.getByLabel('Name (optional)').press('Enter');
-      await page.getByRole('dialog').getByText('This machine can be a sandbox').waitFor();
-      assert.equal(await page.evaluate(() => document.activeElement?.textContent.trim()), 'Done');
+      await page.getByRole('dialog').getByText('This machine can be a sandbox').last().waitFor();
+      assert.equal(await focused(page), 'Done');
     }),
   },
   'machines-report': {
@@ -69,22 +74,46 @@ export const MACHINES = {
     scene: 'machines',
     act: settings(async (page) => {
       await page.getByRole('button', { name: 'Check machine build-box' }).click();
-      await page.getByText('could not connect, because: nothing answers').waitFor();
+      await page.getByText('could not connect, because: nothing answers').last().waitFor();
     }),
   },
   'machines-checking': {
     scene: 'machines',
-    act: settings(async (page) => {
+    act: async (page, { shot }) => {
+      await settings()(page);
       await page.getByRole('button', { name: 'Add a machine…' }).click();
       await page.getByLabel('Address').fill('lab-07');
       await page.getByLabel('Address').press('Enter');
+      await page.getByText('Signing in · 5 done').last().waitFor();
+      await shot('dialog');
       await page.getByRole('button', { name: 'Done' }).click();
-      await page.getByRole('button', { name: 'Cancel' }).click();
-      await page.getByText('The check was given up').waitFor();
-      await page.getByRole('button', { name: 'Check again' }).click();
-      await page.getByText('Checking lab-07').waitFor();
-      await page.getByText('Signing in').waitFor();
-    }),
+      await page.getByRole('button', { name: 'Cancel' }).press('Enter');
+      await page.getByText('The check was given up').last().waitFor();
+      assert.equal(await focused(page), 'Check machine lab-07');
+      await shot('given-up');
+      await page.keyboard.press('Enter');
+      await page.getByText('Signing in · 5 done').last().waitFor();
+      assert.equal(await focused(page), 'Check machine lab-07');
+      await shot('card');
+      // What is wrong is told at once.
+      await page.evaluate(() =>
+        window.fixture.emit({
+          kind: 'checking',
+          of: { kind: 'machine', id: 'm-lab-07' },
+          checks: ['Network', 'Space'].map((label) => ({
+            id: label,
+            label,
+            ok: label === 'Network',
+            optional: false,
+            overtaken: false,
+            detail: label === 'Network' ? 'It answers.' : 'No room is left in the home folder.',
+            duration_ms: 12,
+          })),
+        }),
+      );
+      await page.getByText('No room is left').first().waitFor();
+      await page.getByText('All checks so far').waitFor();
+    },
   },
   'machines-edit': {
     scene: 'machines',
@@ -109,8 +138,23 @@ export const MACHINES = {
     scene: 'machines',
     act: settings(async (page) => {
       await page.getByRole('button', { name: 'Remove gpu' }).click();
-      await page.getByRole('button', { name: 'Remove machine' }).click();
       await page.getByText('Channels on a machine are deleted first: landing-page.').waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Remove machine' }).count(), 0);
+    }),
+  },
+  // The longest name there can be, without a place to break it.
+  'machines-long': {
+    scene: 'machines',
+    act: settings(async (page) => {
+      await page.evaluate(() =>
+        window.fixture.emit({
+          kind: 'machines',
+          machines: [
+            { id: 'm', name: 'w'.repeat(60), address: 'a'.repeat(200), identity: null, created_at: 0 },
+          ],
+        }),
+      );
+      await page.getByRole('button', { name: /^Remove w/ }).click();
     }),
   },
   'create-machine': {
@@ -141,10 +185,31 @@ export const MACHINES = {
       await page.getByRole('radio', { name: 'A machine I have' }).check({ force: true });
       await page.getByLabel('Address').fill('staging');
       await page.keyboard.press('Enter');
-      await page.getByText('This machine can be a sandbox').waitFor();
+      await page.getByText('This machine can be a sandbox').last().waitFor();
+      assert.match(await page.evaluate(() => document.activeElement?.value), /staging/);
       await page.getByLabel('Where to work on it').fill('/srv/site');
       await page.getByLabel('Where to work on it').scrollIntoViewIfNeeded();
       assert.equal(await calls(page, 'channel.create'), 0);
+    },
+  },
+  // The machine that was typed is the one that is meant, and no other one.
+  'create-machine-typed': {
+    scene: 'machines',
+    act: async (page, { shot }) => {
+      await page.getByRole('button', { name: 'New channel' }).click();
+      await page.getByRole('radio', { name: 'A machine I have' }).check({ force: true });
+      await page.getByRole('button', { name: 'Add a machine…' }).click();
+      await page.getByRole('button', { name: 'Create channel' }).click();
+      await page.getByText('Add the machine first, or cancel.').waitFor();
+      assert.equal(
+        await page.evaluate(() => document.activeElement?.placeholder),
+        'ada@build-box.example:22',
+      );
+      assert.equal(await calls(page, 'channel.create'), 0);
+      await shot('empty');
+      await page.keyboard.type('staging');
+      await page.getByRole('button', { name: 'Create channel' }).click();
+      await page.getByText('On staging', { exact: true }).waitFor();
     },
   },
   'created-machine': {
@@ -159,12 +224,17 @@ export const MACHINES = {
   'ask-host-key': {
     scene: 'ask-host-key',
     act: question(async (page) => {
-      const focused = () => page.evaluate(() => document.activeElement?.textContent.trim());
-      assert.equal(await focused(), 'Do not connect');
+      assert.equal(await focused(page), 'Do not connect');
       // A click beside it is no answer.
       await page.mouse.click(5, 5);
       await page.getByRole('dialog').waitFor();
       assert.equal((await calls(page, 'question.answer')) + (await calls(page, 'question.refuse')), 0);
+    }),
+  },
+  'ask-jump': {
+    scene: 'ask-jump',
+    act: question(async (page) => {
+      await page.getByText('on the way to').waitFor();
     }),
   },
   'ask-password': {
@@ -218,6 +288,18 @@ export const MACHINES = {
         }),
       );
       await page.getByRole('dialog', { name: 'Password for ada' }).waitFor();
+      // What is on its way to the address neither answers nor refuses; nor do the window's own keys act behind it.
+      await page.keyboard.type('typed on');
+      await page.keyboard.press('Enter');
+      await page.keyboard.press('Escape');
+      await page.waitForTimeout(900);
+      await page.keyboard.press('Control+k');
+      await page.keyboard.press('Control+b');
+      assert.equal(await page.getByRole('dialog').count(), 1);
+      assert.equal(await calls(page, 'question.refuse'), 1);
+      assert.equal(await page.getByLabel('Password of ada').inputValue(), '');
+      await shot('aloof');
+      await page.getByLabel('Password of ada').click();
       await page.keyboard.type('typed');
       assert.equal(await page.getByLabel('Password of ada').inputValue(), 'typed');
       await page.mouse.click(5, 5);
@@ -232,20 +314,33 @@ export const MACHINES = {
     },
   },
   reconnecting: { scene: 'reconnecting', act: landing() },
+  // It is told where the workbench fills the window, too.
+  'reconnecting-filled': {
+    scene: 'reconnecting',
+    act: landing(async (page) => {
+      await page.getByRole('tab', { name: 'Terminal' }).click();
+      await page.getByRole('button', { name: 'Fill the window' }).click();
+      await page.getByRole('button', { name: 'What is wrong?' }).waitFor();
+    }),
+  },
   'machine-refuses': { scene: 'machine-refuses', act: landing() },
   unreachable: { scene: 'unreachable', act: landing() },
   doctor: {
     scene: 'unreachable',
     act: landing(async (page) => {
       await page.getByRole('button', { name: 'What is wrong?' }).click();
-      await page.getByText('Berth could not connect, because').waitFor();
+      await page.getByText('Berth could not connect, because').last().waitFor();
+      await page.getByRole('button', { name: 'Check again' }).press('Enter');
+      await page.getByRole('button', { name: 'Cancel' }).waitFor({ state: 'detached' });
+      await page.getByText('Berth could not connect, because').last().waitFor();
+      assert.equal(await focused(page), 'Check again');
     }),
   },
   'doctor-ok': {
     scene: 'machines',
     act: landing(async (page) => {
       await fromPalette('check this')(page);
-      await page.getByText('Some things could be better').waitFor();
+      await page.getByText('Some things could be better').last().waitFor();
     }),
   },
   'failed-machine': {
@@ -267,6 +362,9 @@ export const MACHINES = {
       await page.getByText('localhost:6379').first().waitFor();
       await page.getByRole('button', { name: 'Copy the address localhost:15432' }).click();
       assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'localhost:15432');
+      await page.getByRole('button', { name: 'Close localhost:15432' }).press('Enter');
+      await page.getByText('localhost:15432').waitFor({ state: 'detached' });
+      assert.match(await focused(page), /^localhost:8080/);
     }),
   },
   'ports-empty': {
@@ -299,6 +397,22 @@ export const MACHINES = {
         }
       });
       await page.getByText(/MB\/s · .* left/).waitFor();
+    }),
+  },
+  // Twice is once: what was stopped is not thrown away, and whoever has the keyboard keeps it.
+  'transfers-stopped': {
+    scene: 'moving',
+    act: files(async (page) => {
+      await page.getByRole('button', { name: 'Stop: Upload of training-images' }).focus();
+      await page.evaluate(() => [1, 2].forEach(() => document.activeElement.click()));
+      await page.getByRole('button', { name: 'Resume: Upload of training-images' }).waitFor();
+      assert.equal(await calls(page, 'transfer.stop'), 1);
+      assert.equal(await focused(page), 'Resume: Upload of training-images');
+      await page.getByRole('status').getByText('Upload of training-images was stopped').waitFor();
+      const dismiss = page.getByRole('button', { name: 'Dismiss: Upload of training-images' });
+      await dismiss.press('Enter');
+      await dismiss.waitFor({ state: 'detached' });
+      assert.match(await focused(page), /3 items/);
     }),
   },
   drop: {

@@ -80,6 +80,16 @@ fn files_go_in_and_come_out_stop_and_go_on() {
     let fetched = ended(&computer, &computer.call("transfer.download", down)["id"]);
     assert_eq!((&fetched["status"]["state"], &fetched["name"]), (&json!("done"), &json!("2 items")), "{fetched}");
     assert_eq!(fs::read_to_string(back.join("sub/-x")).expect("it came"), "more");
+    // What is there is replaced only by who says so.
+    fs::write(back.join("a b"), "mine").expect("a file");
+    let mut again = json!({ "channel": "quay", "from": ["in/to/here/a b"], "to": text(&back) });
+    let refused = computer.ask("transfer.download", again.clone()).expect_err("it is there");
+    assert_eq!(refused["code"], "conflict");
+    assert_eq!(fs::read_to_string(back.join("a b")).expect("mine"), "mine");
+    again["replace"] = json!(true);
+    let fetched = ended(&computer, &computer.call("transfer.download", again)["id"]);
+    assert_eq!(fetched["status"]["state"], "done");
+    assert_eq!(fs::read_to_string(back.join("a b")).expect("theirs"), "content");
     let rows = computer.call("audit.list", json!({ "limit": 100 }));
     for verb in ["upload", "download"] {
         let rows = rows["rows"].as_array().expect("rows");

@@ -71,8 +71,8 @@ impl Transfers {
         world: &Arc<World>,
         handle: Arc<Handle>,
         caller: &Author,
-        from: Vec<String>,
-        to: String,
+        (from, to): (Vec<String>, String),
+        replace: bool,
     ) -> Result<Transfer, RpcError> {
         let folder = PathBuf::from(&to);
         if !folder.is_absolute() || !folder.is_dir() {
@@ -81,6 +81,15 @@ impl Transfers {
         }
         let from = from.iter().map(|path| within(&handle, path)).collect::<Result<Vec<_>, _>>()?;
         let name = called(&from, |path| path.rsplit('/').find(|part| !part.is_empty()).map(str::to_owned))?;
+        if !replace {
+            let names = from.iter().filter_map(|path| path.rsplit('/').find(|part| !part.is_empty()));
+            let there: Vec<_> = names.filter(|name| folder.join(name).symlink_metadata().is_ok()).collect();
+            if let Some(first) = there.first() {
+                let more = if there.len() > 1 { format!(" and {} more", there.len() - 1) } else { String::new() };
+                return Err(conflict(&format!("{first}{more} is in {to} already. Nothing was fetched."))
+                    .hint("Choose another folder, or let it be replaced."));
+            }
+        }
         let from = from.into_iter().map(String::into_bytes).collect();
         self.begin(world, handle, caller, What::Down { from, to: folder }, name, to)
     }

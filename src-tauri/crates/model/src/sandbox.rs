@@ -43,8 +43,6 @@ pub enum SandboxState {
     Asleep,
     /// It could not be started; `failure` says why and what mends it.
     Failed,
-    /// It should be running, but cannot be reached.
-    Unreachable,
     /// Being taken away for good.
     Destroying,
 }

@@ -21,6 +21,10 @@ wire! {
         pub from: Vec<String>,
         /// An absolute path of a folder on this computer.
         pub to: String,
+        /// Files of the same names that are there are replaced, and folders filled up; without it nothing is fetched then.
+        #[serde(default)]
+        #[ts(as = "Option<bool>", optional)]
+        pub replace: bool,
     }
 
     /// Names a transfer.

@@ -1493,7 +1493,7 @@ connection: Connection,
  */
 failure: RpcError | null, };
 
-export type SandboxState = "wanted" | "provisioning" | "starting" | "running" | "stopping" | "asleep" | "failed" | "unreachable" | "destroying";
+export type SandboxState = "wanted" | "provisioning" | "starting" | "running" | "stopping" | "asleep" | "failed" | "destroying";
 
 export type Settings = { 
 /**
@@ -1667,7 +1667,11 @@ from: Array<string>,
 /**
  * An absolute path of a folder on this computer.
  */
-to: string, };
+to: string, 
+/**
+ * Files of the same names that are there are replaced, and folders filled up; without it nothing is fetched then.
+ */
+replace?: boolean, };
 
 export type TransferId = string;
 

@@ -48,6 +48,12 @@ export function isRunning(channel: Channel): boolean {
   return channel.sandbox.state === 'running';
 }
 
+/** Whether nobody can know how things stand in it now. */
+export function isOutOfReach(channel: Channel): boolean {
+  const { state, connection } = channel.sandbox;
+  return state === 'unreachable' || (state === 'running' && connection.state === 'reconnecting');
+}
+
 /** Where it runs and how it reaches the network, in a few words. A machine of one's own has the network it has. */
 export function whereabouts(channel: Channel, place: string): string {
   const networks = {

@@ -46,6 +46,12 @@ export function verbWord(card: Pick<ActionCard, 'verb' | 'status'>): string {
   return card.status.state === 'failed' ? failedWord(card.verb, card.status.code) : done;
 }
 
+/** The word while it goes on; with its sandbox out of reach, `lost`, nobody knows more than that it did. */
+export function goingWord(verb: Verb, lost: boolean): string {
+  const { doing } = VERBS[verb];
+  return lost ? `Was ${doing.toLowerCase()}` : doing;
+}
+
 function failedWord(verb: Verb, code: string): string {
   if (code === 'cancelled') return 'Stopped';
   const verbs: Partial<Record<Verb, string>> = { glob: 'look for', grep: 'search', stat: 'look at' };

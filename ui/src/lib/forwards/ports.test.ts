@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { localAddress, portFrom, portProblem } from './ports';
+import { localAddress, portFrom, portProblem, remotePlace } from './ports';
 
 describe('ports', () => {
   it('takes numbers that are ports', () => {
@@ -15,4 +15,11 @@ describe('ports', () => {
   });
 
   it('tells where to go', () => expect(localAddress({ local_port: 15432 })).toBe('localhost:15432'));
+
+  it('tells the sandbox itself from this computer, and from what it reaches', () => {
+    for (const host of ['localhost', '127.0.0.1', '::1'])
+      expect(remotePlace({ host, port: 5432 })).toBe('port 5432 of the sandbox');
+    expect(remotePlace({ host: 'db.internal', port: 8080 })).toBe('db.internal:8080');
+    expect(remotePlace({ host: '127.0.0.1.example', port: 1 })).toBe('127.0.0.1.example:1');
+  });
 });

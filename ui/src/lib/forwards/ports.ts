@@ -1,5 +1,6 @@
 /** Ports as a person types them. */
 import type { Forward } from '$lib/api';
+import { shown } from '$lib/kit/shown';
 
 /** A typed port; `null` where it is none. */
 export function portFrom(typed: string): number | null {
@@ -17,4 +18,10 @@ export function portProblem(typed: string, needed: boolean): string | null {
 /** Where a forward is reached on this computer. */
 export function localAddress({ local_port }: Pick<Forward, 'local_port'>): string {
   return `localhost:${local_port}`;
+}
+
+/** Where it leads. To the sandbox "localhost" is itself; beside an address on this computer it would read as this one. */
+export function remotePlace({ host, port }: Pick<Forward, 'host' | 'port'>): string {
+  const itself = /^(localhost|127(\.\d+){3}|::1|\[::1\])$/i.test(host);
+  return itself ? `port ${port} of the sandbox` : `${shown(host)}:${port}`;
 }

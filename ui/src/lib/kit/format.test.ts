@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, count, day, duration } from './format';
+import { bytes, count, day, duration, moment } from './format';
 
 describe('duration', () => {
   it.each([
@@ -37,6 +37,15 @@ describe('day', () => {
     expect(day(new Date(2026, 2, 2, 23, 55).getTime(), now)).toBe('Yesterday');
     expect(day(new Date(2026, 1, 27).getTime(), now)).toBe('Friday, February 27');
     expect(day(new Date(2025, 1, 27).getTime(), now)).toBe('February 27, 2025');
+  });
+});
+
+describe('moment', () => {
+  it('names the day where it is another one', () => {
+    const now = new Date(2026, 2, 3, 9).getTime();
+    expect(moment(new Date(2026, 2, 3, 8, 5).getTime(), now)).toBe('08:05');
+    expect(moment(new Date(2026, 2, 2, 14, 2).getTime(), now)).toBe('yesterday, 14:02');
+    expect(moment(new Date(2026, 1, 27, 14, 2).getTime(), now)).toBe('Friday, February 27, 14:02');
   });
 });
 

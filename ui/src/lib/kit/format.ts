@@ -29,6 +29,13 @@ export function day(at: number, now = Date.now()): string {
   return days < 300 ? weekday.format(at) : full.format(at);
 }
 
+/** "14:02", and of another day "yesterday, 14:02", "Monday, March 3, 14:02". */
+export function moment(at: number, now = Date.now()): string {
+  const on = day(at, now);
+  if (on === 'Today') return time(at);
+  return `${on === 'Yesterday' ? 'yesterday' : on}, ${time(at)}`;
+}
+
 /** A number that two moments of one local day share. */
 export function dayNumber(at: number): number {
   const date = new Date(at);

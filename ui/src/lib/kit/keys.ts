@@ -7,3 +7,8 @@ export function withMod(event: KeyboardEvent): boolean {
     ? event.metaKey && !event.ctrlKey && !event.altKey
     : event.ctrlKey && !event.metaKey && !event.altKey;
 }
+
+/** Whether a dialog has the keyboard, so that the window's own keys are not meant. The palette is one of those. */
+export function isAsked(): boolean {
+  return document.querySelector('[role=dialog]:not([data-palette])') !== null;
+}

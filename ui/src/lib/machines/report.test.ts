@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from '$lib/api';
-import { markOf, verdict } from './report';
+import { markOf, progress, stepWords, verdict } from './report';
 
 const check = (changes: Partial<Check>): Check => ({
   id: 'shell',
@@ -57,4 +57,12 @@ describe('verdict', () => {
       'Berth could not connect, because: connection refused',
     );
   });
+});
+
+it('says how far a check came by what it looked at last', () => {
+  expect(progress([])).toContain('Connects');
+  expect(stepWords([])).toBeNull();
+  const found = [check({}), check({ label: 'Signing\nin', ok: false })];
+  expect(progress(found)).toBe('Signing in · 2 done');
+  expect(stepWords(found)).toBe('Signing in, in the way');
 });

@@ -59,6 +59,19 @@ export function verdict({ ok, checks }: CheckReport, of: Checked): string {
   return lacking({ checks }).length === 0 ? words.ok : words.less;
 }
 
+/** How far a check came: what was looked at last, and how much there was before. */
+export function progress(found: readonly Check[]): string {
+  const last = found.at(-1);
+  if (!last) return 'Connects, signs in, then looks at what it has and what it can do.';
+  return `${plainLine(last.label, 80)} · ${found.length} done`;
+}
+
+/** What was looked at last, to somebody who does not see it. */
+export function stepWords(found: readonly Check[]): string | null {
+  const last = found.at(-1);
+  return last ? `${plainLine(last.label, 80)}, ${MARK_WORDS[markOf(last)]}` : null;
+}
+
 /** The rest stands below. */
 function firstSentence(text: string): string {
   return /^.+?[.](?= [A-Z])/.exec(text)?.[0] ?? text;

@@ -24,9 +24,10 @@ export function machineState(channels: readonly Channel[], checking: Checking): 
     if (!report.ok && isReached(report)) return { word: 'Cannot be a sandbox', tone: 'bad' };
     // It may have come back since.
     if (!report.ok) return runs ? { word: 'Connected', tone: 'ok' } : { word: 'Not connected', tone: 'bad' };
-    return lacking(report).length === 0
+    const less = lacking(report).length;
+    return less === 0
       ? { word: 'Can be a sandbox', tone: 'ok' }
-      : { word: 'Can be a sandbox, with less', tone: 'warn' };
+      : { word: `Works, ${count(less, 'thing')} missing`, tone: 'warn' };
   }
   if (checking.error) return { word: 'Could not be checked', tone: 'bad' };
   if (runs) return { word: 'Connected', tone: 'ok' };

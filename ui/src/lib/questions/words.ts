@@ -21,6 +21,21 @@ export function questionWords(ask: Ask, machine: string): Words {
   }
 }
 
+/**
+ * Whether a host is another than the machine that is asked for, as far as that one's name and address tell: one on the way
+ * there, or what its address means to OpenSSH.
+ */
+export function isOther(host: string, machine: string, address: string | undefined): boolean {
+  return ![machine, address ?? ''].map(bare).includes(bare(host));
+}
+
+/** "box.example" of "ada@box.example:22", "ssh://box.example" and "[box.example]:2222". */
+function bare(host: string): string {
+  const name = host.toLowerCase().replace(/^(?:ssh:\/\/)?(?:.*@)?/, '');
+  const bracketed = /^\[(.+)\](?::\d+)?$/.exec(name)?.[1];
+  return bracketed ?? (/^[^:]+:\d+$/.test(name) ? name.replace(/:\d+$/, '') : name);
+}
+
 /** The command that prints the same fingerprint on the machine itself. */
 export function fingerprintCommand(algorithm: string): string {
   const kind = algorithm.includes('ed25519') ? 'ed25519' : algorithm.includes('ecdsa') ? 'ecdsa' : 'rsa';

@@ -2,7 +2,15 @@
  * Checks of machines and of channels' sandboxes: what runs, and what the last one found. They outlive the view that began
  * them, so that one may look elsewhere meanwhile.
  */
-import { CallError, type Backend, type Check, type CheckOf, type CheckReport } from '$lib/api';
+import {
+  CallError,
+  type Backend,
+  type Check,
+  type CheckOf,
+  type CheckReport,
+  type Machine,
+  type MachineId,
+} from '$lib/api';
 
 export class Checking {
   report = $state.raw<CheckReport | null>(null);
@@ -46,13 +54,23 @@ export class Checking {
   cancel(): void {
     this.#wanted += 1;
     this.begun = null;
+    this.forget();
     this.cancelled = true;
+  }
+
+  /** What was found is not so any more. A check that runs goes on. */
+  forget(): void {
+    this.report = null;
+    this.error = null;
+    this.cancelled = false;
   }
 }
 
 export class Checks {
   readonly #backend: Backend;
   readonly #known = new Map<string, Checking>();
+  /** How each machine is reached. */
+  #ways = new Map<MachineId, string>();
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -61,6 +79,17 @@ export class Checks {
   /** The engine says what a check has found so far. */
   tell(of: CheckOf, found: Check[]): void {
     this.of(of).found = found;
+  }
+
+  /** What was found at another address, or with another key, says nothing of a machine as it is now. */
+  follow(machines: readonly Machine[]): void {
+    const before = this.#ways;
+    this.#ways = new Map(
+      machines.map(({ id, address, identity }) => [id, JSON.stringify([address, identity])]),
+    );
+    for (const [id, way] of this.#ways) {
+      if ((before.get(id) ?? way) !== way) this.of({ kind: 'machine', id }).forget();
+    }
   }
 
   of({ kind, id }: CheckOf): Checking {

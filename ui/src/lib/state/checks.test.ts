@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckReport } from '$lib/api';
 import { Checks } from './checks.svelte';
+import { machine } from './samples';
 import { FakeBackend, settle } from './testing';
 
 const report = (ok: boolean): CheckReport => ({ ok, checks: [], round_trip_ms: 12, text: '' });
@@ -65,6 +66,37 @@ describe('Checks', () => {
     checks.of(of).cancel();
     void checks.of(of).run();
     expect(checks.of(of).found).toEqual([]);
+  });
+
+  it('shows no report from before where a later check was given up', async () => {
+    let asked = 0;
+    const backend = new FakeBackend({
+      'machine.check': () => (asked++ === 0 ? report(true) : new Promise<CheckReport>(() => undefined)),
+    });
+    const checking = new Checks(backend).of({ kind: 'machine', id: 'x' });
+    await checking.run();
+    void checking.run();
+    checking.cancel();
+    expect([checking.report, checking.cancelled]).toEqual([null, true]);
+  });
+
+  it('forgets what was found of a machine when it is reached another way, and lets a check go on', async () => {
+    let hold = false;
+    const backend = new FakeBackend({
+      'machine.check': () => (hold ? new Promise<CheckReport>(() => undefined) : report(true)),
+    });
+    const checks = new Checks(backend);
+    const of = (id: string) => checks.of({ kind: 'machine', id });
+    const reports = () => ['x', 'y', 'z'].map((id) => of(id).report?.ok);
+    checks.follow([machine('x'), machine('y'), machine('z')]);
+    await Promise.all(['x', 'y', 'z'].map((id) => of(id).run()));
+    checks.follow([machine('x', { name: 'new' }), machine('y', { address: 'new' }), machine('z')]);
+    expect(reports()).toEqual([true, undefined, true]);
+    hold = true;
+    void of('z').run();
+    checks.follow([machine('z', { identity: '/key' })]);
+    expect(reports()).toEqual([true, undefined, undefined]);
+    expect(of('z').begun).not.toBeNull();
   });
 
   it('says why there is no report', async () => {

@@ -26,7 +26,10 @@ export function follows(channel: ChannelId, { shown, draft, form, asked, typing 
   return form === 'none' && draft === '' && !typing;
 }
 
+const TEXT =
+  'input:not([type=radio], [type=checkbox], [readonly]), textarea:not([readonly]), select, [contenteditable="true"]';
+
 /** Whether keys pressed now are text for something. */
 export function takesText(element: Element | null): boolean {
-  return element?.matches('input, textarea, select, [contenteditable="true"]') ?? false;
+  return element?.matches(TEXT) ?? false;
 }

@@ -33,6 +33,17 @@ export function transferName({ name, up }: Pick<Transfer, 'name' | 'up'>): strin
   return `${up ? 'Upload' : 'Download'} of ${plainLine(name)}`;
 }
 
+/** How one ended, to somebody who does not see it; nothing while it goes on. */
+export function endWords(transfer: Transfer): string | null {
+  const { status } = transfer;
+  if (status.state === 'running') return null;
+  const how =
+    status.state === 'failed'
+      ? `failed: ${plainLine(status.error.message, 300)}`
+      : { done: 'is done', stopped: 'was stopped' }[status.state];
+  return `${transferName(transfer)} ${how}`;
+}
+
 function left({ done, total }: Transfer, rate: number | null): string | null {
   if (total === null || rate === null) return null;
   if (rate <= 0) return 'waiting';

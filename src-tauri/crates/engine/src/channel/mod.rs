@@ -114,7 +114,7 @@ impl Handle {
         let settled = published
             .wait_for(|now| {
                 use SandboxState as S;
-                matches!(now.channel.sandbox.state, S::Running | S::Asleep | S::Failed | S::Unreachable)
+                matches!(now.channel.sandbox.state, S::Running | S::Asleep | S::Failed)
             })
             .await;
         match settled {

@@ -4,11 +4,13 @@
 //!            ┌────────────── wake ◄─────────────┐
 //!            ▼                                  │
 //!  wanted ─► starting ─► running ─ sleep ─► stopping ─► asleep
-//!            │   ▲          │                                │
-//!     fails  ▼   │ wake     │ the machine is gone            │
-//!          failed ◄─────────┴── unreachable                  │
+//!            │   ▲                                           │
+//!     fails  ▼   │ wake                                      │
+//!          failed                                            │
 //!            └──────────── destroy (from anywhere) ──────────┴─► destroying ─► gone
 //! ```
+//!
+//! Whether a sandbox that runs is reached is its connection's business, not its state's.
 
 use berth_model::SandboxState;
 
@@ -50,12 +52,10 @@ pub fn decide(state: SandboxState, wish: Wish) -> Move {
         (Wish::Wake, S::Running) => Move::Nothing,
         // While it goes to sleep it cannot be started; once it is asleep, it is.
         (Wish::Wake, S::Wanted | S::Provisioning | S::Starting | S::Stopping) => Move::Wait,
-        (Wish::Wake, S::Asleep | S::Failed | S::Unreachable) => Move::Start,
+        (Wish::Wake, S::Asleep | S::Failed) => Move::Start,
         (Wish::Sleep, S::Asleep) => Move::Nothing,
         (Wish::Sleep, S::Stopping) => Move::Wait,
-        (Wish::Sleep, S::Running | S::Wanted | S::Provisioning | S::Starting | S::Unreachable | S::Failed) => {
-            Move::Stop
-        }
+        (Wish::Sleep, S::Running | S::Wanted | S::Provisioning | S::Starting | S::Failed) => Move::Stop,
     }
 }
 
@@ -64,17 +64,8 @@ mod tests {
     use super::*;
     use SandboxState as S;
 
-    const ALL: [S; 9] = [
-        S::Wanted,
-        S::Provisioning,
-        S::Starting,
-        S::Running,
-        S::Stopping,
-        S::Asleep,
-        S::Failed,
-        S::Unreachable,
-        S::Destroying,
-    ];
+    const ALL: [S; 8] =
+        [S::Wanted, S::Provisioning, S::Starting, S::Running, S::Stopping, S::Asleep, S::Failed, S::Destroying];
 
     #[test]
     fn everything_can_be_destroyed_once() {
@@ -89,7 +80,7 @@ mod tests {
         for state in [S::Wanted, S::Provisioning, S::Starting, S::Running] {
             assert_ne!(decide(state, Wish::Wake), Move::Start, "{state:?}");
         }
-        for state in [S::Asleep, S::Failed, S::Unreachable] {
+        for state in [S::Asleep, S::Failed] {
             assert_eq!(decide(state, Wish::Wake), Move::Start, "{state:?}");
         }
     }

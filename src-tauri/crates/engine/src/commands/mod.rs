@@ -259,7 +259,8 @@ impl Commands for Engine {
 
     async fn transfer_download(&self, caller: &Author, request: TransferDownload) -> Result<Transfer, RpcError> {
         let handle = self.handle(&request.channel)?;
-        self.0.transfers.download(&self.0.world, handle, caller, request.from, request.to)
+        let what = (request.from, request.to);
+        self.0.transfers.download(&self.0.world, handle, caller, what, request.replace)
     }
 
     async fn transfer_stop(&self, _: &Author, request: TransferName) -> Result<Transfer, RpcError> {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
 use super::error::SshError;
@@ -17,6 +18,8 @@ pub(crate) struct Attempt {
     /// Nobody is asked: for a connection that nobody waits for.
     silent: bool,
     thinking: Arc<Mutex<Thinking>>,
+    /// Nobody waits for what comes of it any more: russh goes on with a handshake by itself.
+    over: CancellationToken,
     /// A person was asked a question, and not only waited for.
     asked: Arc<AtomicBool>,
     /// A person answered what is asked anew at each login, such as a one-time code.
@@ -38,6 +41,11 @@ impl Attempt {
 
     pub(crate) fn traced(trace: Trace) -> Self {
         Self { trace, ..Self::default() }
+    }
+
+    /// Dropped when nobody waits for it any more: what a person is asked for it is asked no longer.
+    pub(crate) fn awaited(&self) -> DropGuard {
+        self.over.clone().drop_guard()
     }
 
     /// The same attempt, for a jump host on the way.
@@ -73,7 +81,7 @@ impl Attempt {
     ) -> Result<Option<Vec<Zeroizing<String>>>, SshError> {
         let Some(asker) = asker.filter(|_| !self.silent) else { return Ok(None) };
         self.asked.store(true, Ordering::Relaxed);
-        let answer = self.unhurried(asker.ask(question)).await;
+        let answer = self.unhurried(self.over.run_until_cancelled(asker.ask(question))).await.flatten();
         answer.map(Some).ok_or_else(|| SshError::Declined { what: what.to_owned() })
     }
 

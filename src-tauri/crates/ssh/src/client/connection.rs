@@ -78,6 +78,7 @@ impl Connection {
         if total > HOPS {
             return Err(SshError::Config { reason: format!("there are more than {HOPS} jump hosts on the way") });
         }
+        let _awaited = attempt.awaited();
         Self::reach(target, attempt, total, attempt).await
     }
 

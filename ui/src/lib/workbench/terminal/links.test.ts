@@ -20,5 +20,7 @@ describe('addresses in output', () => {
     expect(safeAddress('file:///etc/passwd')).toBeNull();
     expect(safeAddress('berth://review')).toBeNull();
     expect(safeAddress('HTTPS://Example.org')).toBe('https://example.org/');
+    // Letters that look like others are told apart.
+    expect(safeAddress('https://ex\u0430mple.org/\u202Etxt')).toBe('https://xn--exmple-4nf.org/%E2%80%AEtxt');
   });
 });

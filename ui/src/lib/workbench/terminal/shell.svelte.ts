@@ -23,7 +23,7 @@ const REFUSED_OSC = [0, 1, 2, 9, 52, 99, 777, 1337];
 
 export class Shell {
   status = $state.raw<Status>({ state: 'opening' });
-  /** The address under the pointer, as it really is. */
+  /** What a click opens where the pointer is; what stands there may look like another address. */
   hovered = $state<string | null>(null);
   /** Whether something was ever shown, so that a shell that ended can still be read. */
   used = $state(false);
@@ -52,6 +52,7 @@ export class Shell {
     element.className = 'shell';
     host.append(element);
     const open = (event: MouseEvent, address: string) => this.#follow(event, address);
+    const hover = (address: string | null) => (this.hovered = address && safeAddress(address));
     this.#screen = new Screen({
       fontFamily: getComputedStyle(element).getPropertyValue('--font-mono'),
       fontSize: 0.78125 * parseFloat(getComputedStyle(document.documentElement).fontSize),
@@ -66,15 +67,13 @@ export class Shell {
       theme: themeOf(element),
       linkHandler: {
         activate: open,
-        hover: (_, address) => (this.hovered = address),
-        leave: () => (this.hovered = null),
+        hover: (_, address) => hover(address),
+        leave: () => hover(null),
       },
     });
     this.#screen.loadAddon(this.#fit);
     for (const code of REFUSED_OSC) this.#screen.parser.registerOscHandler(code, () => true);
-    this.#screen.registerLinkProvider(
-      new AddressLinks(this.#screen, open, (address) => (this.hovered = address)),
-    );
+    this.#screen.registerLinkProvider(new AddressLinks(this.#screen, open, hover));
     this.#screen.attachCustomKeyEventHandler((event) => this.#key(event));
     this.#screen.onData((text) => this.#outbox.put(new TextEncoder().encode(text)));
     this.#screen.onBinary((text) => this.#outbox.put(Uint8Array.from(text, (char) => char.charCodeAt(0))));

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import type { Check, CheckReport } from '$lib/api';
+import { Checking } from '$lib/state/checks.svelte';
+import { channel } from '$lib/state/samples';
+import { machineState } from './words';
+
+const check = (changes: Partial<Check> = {}): Check => ({
+  id: 'shell',
+  label: 'A shell that answers',
+  ok: true,
+  optional: false,
+  overtaken: false,
+  detail: '',
+  duration_ms: 1,
+  ...changes,
+});
+
+async function checked(...checks: Check[]) {
+  const ok = checks.every((one) => one.ok || one.optional);
+  const report: CheckReport = { ok, checks, round_trip_ms: null, text: '' };
+  const checking = new Checking(() => Promise.resolve(report));
+  await checking.run();
+  return checking;
+}
+
+describe('machineState', () => {
+  it('counts what is missing', async () => {
+    const less = check({ ok: false, optional: true });
+    expect(machineState([], await checked(check()))).toEqual({ word: 'Can be a sandbox', tone: 'ok' });
+    expect(machineState([], await checked(check(), less)).word).toBe('Works, 1 thing missing');
+    expect(machineState([], await checked(check(), less, less, less))).toEqual({
+      word: 'Works, 3 things missing',
+      tone: 'warn',
+    });
+  });
+
+  it('says nothing of a check that was given up', async () => {
+    const checking = await checked(check({ ok: false }));
+    expect(machineState([], checking).tone).toBe('bad');
+    void checking.run();
+    checking.cancel();
+    expect(machineState([], checking).word).toBe('Not checked yet');
+    expect(machineState([channel('a')], checking).word).toBe('Connected');
+  });
+});
