@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use berth_engine::front::client::Client;
 use berth_testbed::processes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,10 +26,12 @@ fn binary(name: &str) -> PathBuf {
     std::env::current_exe().expect("this program").with_file_name(name)
 }
 
-struct Place(TempDir);
+/// Folders of an engine's own.
+pub struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    /// Empty ones.
+    pub fn new() -> Self {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::Builder::new().prefix("bb").tempdir_in("/tmp").expect("a folder");
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).expect("its mode");
@@ -45,6 +48,12 @@ impl Place {
         command
     }
 
+    /// An engine without a window.
+    pub async fn engine(&self) -> Client {
+        self.call("channel.list", &json!({}));
+        Client::connect(&self.0.path().join("run/engine.sock")).await.expect("the engine")
+    }
+
     fn call(&self, name: &str, payload: &Value) -> Value {
         let output = self.command(binary("berthctl")).args(["call", name, &payload.to_string()]).output();
         let output = output.expect("berthctl");
@@ -56,9 +65,7 @@ impl Place {
 /// As a script sees it: two calls over the engine's socket.
 async fn first_command(table: &mut Table) {
     let place = Place::new();
-    place.call("channel.list", &json!({}));
-    let socket = place.0.path().join("run/engine.sock");
-    let client = berth_engine::front::client::Client::connect(&socket).await.expect("the engine");
+    let client = place.engine().await;
     let mut times = Vec::new();
     for number in 0..10 {
         let name = format!("bench-{number}");

@@ -9,6 +9,7 @@ mod actions;
 mod app;
 mod machine;
 mod network;
+mod own;
 mod table;
 mod transfers;
 
@@ -23,6 +24,7 @@ fn main() {
     runtime.block_on(actions::measure(&mut table));
     runtime.block_on(transfers::measure(&mut table));
     runtime.block_on(network::measure(&mut table, long));
+    runtime.block_on(own::measure(&mut table));
     runtime.block_on(app::measure(&mut table));
     table.print();
     table.write(Path::new("target/bench.json"));

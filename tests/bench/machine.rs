@@ -44,6 +44,11 @@ impl Machine {
         self.sshd.dir.path()
     }
 
+    /// Whom it lets in.
+    pub fn user(&self) -> &str {
+        &self.sshd.target.user
+    }
+
     /// A session of Berth's to it, through this port of this computer.
     pub fn session(&self, port: u16) -> Session {
         let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port };

@@ -138,6 +138,7 @@ async fn small_files(machine: &Machine, table: &mut Table) {
     }
     let here_text = here.display().to_string();
     let (mut up, mut scp_up, mut rsync_up) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut down, mut scp_down) = (Vec::new(), Vec::new());
     for round in 0..3 {
         let at = |who: &str| {
             let path = folder.join(format!("{who}-{round}"));
@@ -160,8 +161,22 @@ async fn small_files(machine: &Machine, table: &mut Table) {
         let begun = Instant::now();
         tokio::task::block_in_place(|| ssh.rsync(&here_text, &into));
         rsync_up.push(millis(begun));
+        let into = at("tree-back");
+        let begun = Instant::now();
+        fetch(&session, &here, &into).await;
+        down.push(millis(begun));
+        let into = at("scp-back").display().to_string();
+        let begun = Instant::now();
+        tokio::task::block_in_place(|| {
+            let there = format!("{}:{here_text}", ssh.host());
+            let status = ssh.command("scp").args(["-q", "-r", &there, &into]).status().expect("scp");
+            assert!(status.success(), "scp failed");
+        });
+        scp_down.push(millis(begun));
     }
     let up = median(up);
     table.beside("sending 1,000 files of 2 kB", up, "scp -r", median(scp_up), "ms", Target::RatioAtMost(0.5));
     table.beside("the same", up, "rsync -a", median(rsync_up), "ms", Target::None);
+    let name = "fetching 1,000 files of 2 kB";
+    table.beside(name, median(down), "scp -r", median(scp_down), "ms", Target::RatioAtMost(0.5));
 }
