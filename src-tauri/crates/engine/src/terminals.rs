@@ -385,6 +385,41 @@ mod tests {
         session.close().await;
     }
 
+    /// Where nothing keeps a terminal that is said first, and that it ended with its connection last.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_terminal_that_nothing_keeps_says_so() {
+        if !berth_testbed::has_terminals() {
+            return;
+        }
+        let files = &[(".profile", "PATH=$HOME/bin; export PATH\n")];
+        let kind = Kind { name: "one without a multiplexer", shell: "bash", files, ..Default::default() };
+        let Some(machine) = Machine::start(&kind) else { return };
+        std::fs::create_dir(machine.home().join("bin")).unwrap();
+        for program in ["/usr/bin", "/bin"].iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten()) {
+            if !["tmux", "screen", "dtach"].contains(&program.file_name().to_str().unwrap_or_default()) {
+                let _ =
+                    std::os::unix::fs::symlink(program.path(), machine.home().join("bin").join(program.file_name()));
+            }
+        }
+        let session = Session::new(machine.target.clone(), SessionOptions::default());
+        let live = Live::new(session.clone(), machine.target.clone(), "/".to_owned());
+        let mut terminal = open(&live, &ChannelId::fresh(), 80, 24).await.unwrap();
+        let mut said = String::new();
+        let mut cut = false;
+        loop {
+            match tokio::time::timeout(Duration::from_secs(30), terminal.output.recv()).await.unwrap() {
+                Some(TerminalOutput::Data(bytes)) => said.push_str(&String::from_utf8_lossy(&bytes)),
+                Some(TerminalOutput::Exit(code)) => break assert_eq!(code, None),
+                None => panic!("it is gone without a word: {said}"),
+            }
+            if said.len() > FLEETING.len() && !std::mem::replace(&mut cut, true) {
+                machine.cut();
+            }
+        }
+        assert!(said.starts_with(FLEETING) && said.ends_with(ENDED), "{said:?}");
+        session.close().await;
+    }
+
     /// A machine takes no more of a paste before what it says about it is read.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_large_paste_stands_in_nobodys_way() {

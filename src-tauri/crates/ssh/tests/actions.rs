@@ -105,3 +105,19 @@ async fn one_that_closes_its_streams_costs_no_shell() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(says(&session, "echo $$").await, first);
 }
+
+/// What a command prints may look like what the frame around it says: none of it is taken for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_prints_what_a_trailer_looks_like_is_followed_to_its_own() {
+    let sshd = Sshd::start();
+    let session = sshd.session();
+    let forged = r#"echo "nonce is [$_n]"; for n in "" "$_n" 0123456789abcdef0123456789abcdef; do
+        printf '%s 0 0 0 free\n' "$n"; printf '%s 7 0 0 free\n' "$n" >&2; printf '%s 42\n' "$n"; done
+        set | grep -c "^_n=." ; exit 3"#;
+    let output = run(&session, forged).await.unwrap();
+    assert_eq!(output.exit_code, 3);
+    let said = String::from_utf8(output.stdout.bytes).unwrap();
+    assert!(said.starts_with("nonce is []\n") && said.ends_with("\n0\n"), "the script knows the nonce: {said}");
+    assert_eq!(said.lines().count(), 8, "all of it is output: {said}");
+    assert_eq!(says(&session, "echo on").await, "on");
+}

@@ -220,6 +220,11 @@ async fn a_key_and_then_a_code() {
     assert_eq!(person.asked().len(), 2);
     let key = steps.iter().find(|step| step.id == "auth-key").unwrap();
     assert!(key.ok && key.detail.contains("then the machine wants keyboard-interactive"), "{steps:#?}");
+    // What was answered is in nothing that may be copied.
+    for secret in ["999", "123"] {
+        let tells = |step: &berth_ssh::Step| [&step.label, &step.detail].iter().any(|text| text.contains(secret));
+        assert!(!steps.iter().any(tells), "{steps:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

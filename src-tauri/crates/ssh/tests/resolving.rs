@@ -124,6 +124,49 @@ async fn a_match_changes_the_user_and_typed_things_go_first() {
     assert!(matches!(typed.endpoint, Endpoint::Tcp { port: 77, .. }));
 }
 
+/// OpenSSH's own files count, without being named to Berth.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_configuration_knows_is_not_asked_about() {
+    let sshd = Sshd::start();
+    let (lines, known) = host(&sshd, "box");
+    let config = Config::new("");
+    let text = format!(
+        "{lines}  UserKnownHostsFile \"{0}/first one\" {0}/second\n  GlobalKnownHostsFile none\n",
+        config.0.path().display()
+    );
+    fs::write(config.path("config"), text).unwrap();
+    fs::write(config.path("second"), &known).unwrap();
+    let person = Person::says(&["yes"]);
+    let options = || Resolve { known_hosts: None, asker: Some(person.clone() as Arc<dyn Asker>), ..config.options() };
+    let resolved = resolve(&"box".parse().unwrap(), options()).await.unwrap();
+    assert_eq!(port(resolved.target).await, sshd.port.to_string());
+    assert_eq!(person.asked(), [], "it stands in the second file");
+    fs::rename(config.path("second"), config.path("first one")).unwrap();
+    let resolved = resolve(&"box".parse().unwrap(), options()).await.unwrap();
+    assert_eq!(port(resolved.target).await, sshd.port.to_string());
+    assert_eq!(person.asked(), [], "it stands in the first");
+    fs::remove_file(config.path("first one")).unwrap();
+    let resolved = resolve(&"box".parse().unwrap(), options()).await.unwrap();
+    assert_eq!(port(resolved.target).await, sshd.port.to_string());
+    assert_eq!(person.asked().len(), 1, "it stands nowhere");
+}
+
+/// As 1Password's is: in a folder with a space in its name, and as a variable.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_socket_is_found_where_the_configuration_says() {
+    let config = Config::new(
+        "Host one\n  IdentityAgent \"~/Group Containers/agent.sock\"\nHost two\n  IdentityAgent $HOME\n\
+         Host three\n  IdentityAgent none\n",
+    );
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    for (name, agent) in [("one", Some(home.join("Group Containers/agent.sock"))), ("two", Some(home)), ("three", None)]
+    {
+        let target = config.resolve(name).await.unwrap().target;
+        let Auth::Person(person) = &target.auth else { panic!("{name}") };
+        assert_eq!(person.agent, agent, "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn options_that_are_not_known_or_not_followed_become_notes_and_errors_are_final() {
     let config = Config::new("Host box\n  Bogus yes\n  OtherBogus 1\n  PKCS11Provider /x\n  KnownHostsCommand /y\n");
