@@ -1,6 +1,6 @@
 //! `berthctl check`: what a script is told of a machine, by its exit code and in JSON.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! A channel on a machine of the person's own, by `berthctl` alone: what is asked, what is kept, what is said.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod common;
 

@@ -131,7 +131,6 @@ impl Way {
             rows: self.size.1,
             term: "xterm-256color".to_owned(),
             command: Some(command),
-            ..PtyRequest::default()
         };
         self.session.pty(request).await.map_err(ssh_error)
     }

@@ -44,7 +44,8 @@ async fn play(machine: &Machine, folder: &Path, echo: u16, seed: u64) -> Result<
     let on = On { session: session.clone(), target, folder, seed, echo, connected: &connected };
     let keeper = Keeper::default();
     // A multiplexer for each costs more than all the rest.
-    let terminal = OptionFuture::from((seed % 4 == 0 && berth_testbed::has_terminals()).then(|| work::terminal(&on)));
+    let terminal =
+        OptionFuture::from((seed.is_multiple_of(4) && berth_testbed::has_terminals()).then(|| work::terminal(&on)));
     let all = async {
         tokio::try_join!(
             try_join_all((0..3).map(|number| work::commands(&on, &keeper, number))),
