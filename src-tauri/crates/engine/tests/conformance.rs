@@ -323,7 +323,6 @@ async fn terminal(session: &Session) -> Result<(), String> {
         term: "xterm-256color".to_owned(),
         // As the app asks for one. What is asked for is run, and not only typed.
         command: Some("cd / && echo 'asked!'$((40 + 2)); exec sh".to_owned()),
-        ..PtyRequest::default()
     };
     let mut pty = session.pty(request).await.map_err(|error| error.to_string())?;
     pty.writer.write(Bytes::from_static(b"stty size; exit 4\n")).await.map_err(|error| error.to_string())?;
@@ -355,8 +354,10 @@ async fn transfers(session: &Session) -> Result<(), String> {
         progress: Arc::new(|_, _| {}),
     };
     let home = home(session).await?;
-    let up =
-        session.upload_tree(&[from.clone()], home.as_bytes(), &options).await.map_err(|error| error.to_string())?;
+    let up = session
+        .upload_tree(std::slice::from_ref(&from), home.as_bytes(), &options)
+        .await
+        .map_err(|error| error.to_string())?;
     must(up.missed.count == 0, &format!("{:?}", up.missed))?;
     let there = format!("{home}/sent").into_bytes();
     let down = session.download_tree(&[there], &back, &options).await.map_err(|error| error.to_string())?;

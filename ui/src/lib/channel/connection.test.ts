@@ -14,28 +14,27 @@ describe('connectionTrouble', () => {
     expect(on({ state: 'asleep', connection: { state: 'closed' } })).toBeNull();
   });
 
-  it('tells what the last try said, and that it is tried on, where it is', () => {
-    const lost = { state: 'reconnecting', attempt: 1, reason: 'No route to host.', refused: false } as const;
+  it('says that it is on its way', () => {
+    const connection = { state: 'connecting' } as const;
+    expect(on({ connection })).toEqual({ text: 'Connecting to gpu-box…', tone: 'plain' });
+    expect(on({ connection }, false)?.text).toBe('Connecting to the sandbox…');
+    expect(on({ state: 'starting', connection })).toBeNull();
+  });
+
+  it('tells what the last try said, and that it is tried on, in one line whatever the machine said', () => {
+    const lost = { state: 'reconnecting', attempt: 1, reason: 'No route\n\u001B[31mto host.', refused: false } as const;
     expect(on({ connection: { ...lost, attempt: 0, reason: '' } })?.text).toBe(
       'The connection to gpu-box was lost. Connecting again…',
     );
     expect(on({ connection: lost })).toEqual({
-      text: 'The connection to gpu-box was lost: No route to host. Berth keeps trying.',
+      text: 'gpu-box is not reached: No route to host. Berth keeps trying.',
       tone: 'warn',
     });
     expect(on({ connection: { ...lost, reason: '' } }, false)?.text).toBe(
-      'The connection to the sandbox was lost. Berth keeps trying.',
+      'The sandbox is not reached. Berth keeps trying.',
     );
     expect(on({ connection: { ...lost, reason: 'Its key has changed.', refused: true } })).toEqual({
-      text: 'The connection to gpu-box was lost: Its key has changed.',
-      tone: 'bad',
-    });
-  });
-
-  it('says why a machine is out of reach, in one line whatever the machine said', () => {
-    const failure = { code: 'failed', message: 'Refused\n\u001B[31mby it.' } as const;
-    expect(on({ state: 'unreachable', failure })).toEqual({
-      text: 'Berth does not reach gpu-box. Refused by it.',
+      text: 'gpu-box is not reached: Its key has changed.',
       tone: 'bad',
     });
   });

@@ -5,22 +5,22 @@ import type { Tone } from '$lib/kit/tone';
 
 export interface Trouble {
   text: string;
-  tone: Extract<Tone, 'warn' | 'bad'>;
+  /** Plain while nothing is wrong yet. */
+  tone: Exclude<Tone, 'ok'>;
 }
 
 /** `place` is where the sandbox runs. Nothing where the connection stands, or is not to stand. */
 export function connectionTrouble({ provider, sandbox }: Channel, place: string): Trouble | null {
   const it = provider === 'machine' ? plainLine(place, 80) : 'the sandbox';
-  const { connection, state, failure } = sandbox;
-  if (state === 'unreachable') {
-    const why = failure ? ` ${plainLine(failure.message, 300)}` : '';
-    return { text: `Berth does not reach ${it}.${why}`, tone: 'bad' };
-  }
-  if (state !== 'running' || connection.state !== 'reconnecting') return null;
+  const { connection, state } = sandbox;
+  if (state !== 'running') return null;
+  if (connection.state === 'connecting') return { text: `Connecting to ${it}…`, tone: 'plain' };
+  if (connection.state !== 'reconnecting') return null;
   const { attempt, reason, refused } = connection;
-  const lost = `The connection to ${it} was lost`;
-  if (attempt === 0) return { text: `${lost}. Connecting again…`, tone: 'warn' };
-  const why = ended(reason ? `${lost}: ${plainLine(reason, 300)}` : lost);
+  // Before a try has failed there was a connection; after one nobody can tell.
+  if (attempt === 0) return { text: `The connection to ${it} was lost. Connecting again…`, tone: 'warn' };
+  const out = `${it.replace(/^the/, 'The')} is not reached`;
+  const why = ended(reason ? `${out}: ${plainLine(reason, 300)}` : out);
   return refused ? { text: why, tone: 'bad' } : { text: `${why} Berth keeps trying.`, tone: 'warn' };
 }
 

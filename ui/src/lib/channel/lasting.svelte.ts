@@ -8,9 +8,10 @@ export class Lasting {
   #latest: Trouble | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** What is there from the beginning may have been there for long. */
+  /** What is wrong from the beginning may have been wrong for long. */
   constructor(trouble: Trouble | null) {
-    this.trouble = trouble;
+    if (trouble?.tone === 'plain') this.put(trouble);
+    else this.trouble = trouble;
   }
 
   put(trouble: Trouble | null): void {

@@ -32,6 +32,15 @@ describe('Lasting', () => {
     expect(lasting.trouble).toBeNull();
   });
 
+  it('waits for the end of what is no trouble yet, from the beginning too', () => {
+    const lasting = new Lasting({ text: 'connecting', tone: 'plain' });
+    expect(lasting.trouble).toBeNull();
+    vi.advanceTimersByTime(700);
+    lasting.put(lost);
+    vi.advanceTimersByTime(300);
+    expect(lasting.trouble).toBe(lost);
+  });
+
   it('tells at once what does not mend itself, and what was there before', () => {
     expect(new Lasting(lost).trouble).toBe(lost);
     const lasting = new Lasting(null);

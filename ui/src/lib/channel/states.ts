@@ -2,13 +2,22 @@
 import type { Channel, SandboxState } from '$lib/api';
 import type { Tone } from '$lib/kit/tone';
 
-export type PrimaryAction = 'sleep' | 'wake' | 'retry';
+export type PrimaryAction = 'sleep' | 'wake' | 'connect' | 'retry';
 
 /** What the button for it says, wherever it stands. */
 export const ACTION_WORDS: Record<PrimaryAction, string> = {
   sleep: 'Sleep',
   wake: 'Wake up',
+  connect: 'Connect again',
   retry: 'Try again',
+};
+
+/** What is said where it did not come about. */
+export const ACTION_FAILED: Record<PrimaryAction, string> = {
+  sleep: 'It was not put to sleep',
+  wake: 'It did not wake up',
+  connect: 'Still no connection',
+  retry: 'It could not be tried again',
 };
 
 interface StateWords {
@@ -25,18 +34,22 @@ const STATES: Record<SandboxState, StateWords> = {
   stopping: { word: 'Falling asleep', tone: 'warn', action: null },
   asleep: { word: 'Asleep', tone: 'plain', action: 'wake' },
   failed: { word: 'Could not start', tone: 'bad', action: 'retry' },
-  unreachable: { word: 'Out of reach', tone: 'bad', action: 'retry' },
   destroying: { word: 'Being deleted', tone: 'warn', action: null },
 };
 
 export function stateOf(channel: Channel): StateWords {
   const { state, connection } = channel.sandbox;
-  if (state === 'running' && connection.state === 'reconnecting') {
-    return connection.refused
-      ? { ...STATES.running, word: 'Refused', tone: 'bad' }
-      : { ...STATES.running, word: 'Reconnecting', tone: 'warn' };
+  if (state !== 'running') return STATES[state];
+  switch (connection.state) {
+    case 'connecting':
+      return { ...STATES.running, word: 'Connecting', tone: 'warn' };
+    case 'reconnecting':
+      return connection.refused
+        ? { word: 'Refused', tone: 'bad', action: 'connect' }
+        : { word: 'Reconnecting', tone: 'warn', action: 'connect' };
+    default:
+      return STATES.running;
   }
-  return STATES[state];
 }
 
 /** Whether the sandbox is on its way up. */
@@ -51,7 +64,7 @@ export function isRunning(channel: Channel): boolean {
 /** Whether nobody can know how things stand in it now. */
 export function isOutOfReach(channel: Channel): boolean {
   const { state, connection } = channel.sandbox;
-  return state === 'unreachable' || (state === 'running' && connection.state === 'reconnecting');
+  return state === 'running' && connection.state === 'reconnecting';
 }
 
 /** Where it runs and how it reaches the network, in a few words. A machine of one's own has the network it has. */

@@ -16,7 +16,8 @@ export function machineState(channels: readonly Channel[], checking: Checking): 
   if (checking.begun !== null) return { word: 'Being checked', tone: 'warn' };
   const states = channels.map((channel) => stateOf(channel));
   const trouble =
-    states.find(({ tone }) => tone === 'bad') ?? states.find(({ word }) => word === 'Reconnecting');
+    states.find(({ tone }) => tone === 'bad') ??
+    states.find(({ word }) => word === 'Reconnecting' || word === 'Connecting');
   if (trouble) return { word: trouble.word, tone: trouble.tone };
   const runs = states.some(({ word }) => word === 'Running');
   const { report } = checking;
