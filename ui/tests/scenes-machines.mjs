@@ -16,6 +16,8 @@ const files = (act) =>
     await page.getByRole('treeitem', { name: 'package.json' }).waitFor();
     await act?.(page, more);
   });
+/** Where the channel's state is told. */
+const header = (page) => page.locator('header', { has: page.getByRole('heading', { level: 1 }) });
 const calls = async (page, name) =>
   (await page.evaluate(() => window.fixture.calls)).filter((call) => call === name).length;
 const focused = (page) =>
@@ -77,6 +79,20 @@ export const MACHINES = {
       await page.getByText('could not connect, because: nothing answers').last().waitFor();
     }),
   },
+  // What Berth has not written down, a person takes out.
+  'machines-changed-key': {
+    scene: 'key-in-file',
+    act: settings(async (page) => {
+      await page.getByRole('button', { name: 'Check machine gpu' }).click();
+      await page.getByText('Shown now').waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Forget the old key…' }).count(), 0);
+      await page.getByRole('button', { name: 'Copy', exact: true }).click();
+      assert.equal(
+        await page.evaluate(() => navigator.clipboard.readText()),
+        "ssh-keygen -f /home/ada/.ssh/known_hosts -R '[10.4.0.17]:2222'",
+      );
+    }),
+  },
   'machines-checking': {
     scene: 'machines',
     act: async (page, { shot }) => {
@@ -89,6 +105,7 @@ export const MACHINES = {
       await page.getByRole('button', { name: 'Done' }).click();
       await page.getByRole('button', { name: 'Cancel' }).press('Enter');
       await page.getByText('The check was given up').last().waitFor();
+      assert.equal(await calls(page, 'check.cancel'), 1);
       assert.equal(await focused(page), 'Check machine lab-07');
       await shot('given-up');
       await page.keyboard.press('Enter');
@@ -323,10 +340,75 @@ export const MACHINES = {
       await page.getByRole('button', { name: 'What is wrong?' }).waitFor();
     }),
   },
-  'machine-refuses': { scene: 'machine-refuses', act: landing() },
-  unreachable: { scene: 'unreachable', act: landing() },
+  'connect-again': {
+    scene: 'reconnecting',
+    act: landing(async (page) => {
+      await header(page).getByRole('button', { name: 'Connect again' }).waitFor();
+      await page.getByRole('button', { name: 'Connect again' }).last().press('Enter');
+      await header(page).getByText('Running').waitFor();
+      await page.getByRole('button', { name: 'What is wrong?' }).waitFor({ state: 'detached' });
+      assert.equal(await calls(page, 'sandbox.wake'), 1);
+      assert.equal(await page.evaluate(() => document.activeElement === document.body), false);
+    }),
+  },
+  connecting: {
+    scene: 'connecting',
+    act: landing(async (page) => {
+      assert.equal(await page.getByRole('button', { name: 'What is wrong?' }).count(), 0);
+      await page.getByText('Connecting to gpu…').last().waitFor();
+      await page.getByRole('button', { name: 'What is wrong?' }).waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Connect again' }).count(), 0);
+    }),
+  },
+  'setting-up': {
+    scene: 'setting-up',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Cancel…' }).waitFor();
+      await page.getByRole('button', { name: 'What is wrong?' }).waitFor();
+    },
+  },
+  'machine-refuses': {
+    scene: 'machine-refuses',
+    act: landing(async (page, { shot }) => {
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type('connect again');
+      await shot('palette');
+      await page.keyboard.press('Enter');
+      await page.getByText('Still no connection').waitFor();
+      await shot('again');
+      await page.getByRole('button', { name: 'Dismiss' }).click();
+      await page.getByRole('button', { name: 'More about this channel' }).click();
+      await page.getByRole('menuitem', { name: 'Sleep' }).waitFor();
+    }),
+  },
+  // A key that Berth wrote down is forgotten, the new one is asked about, and then it connects.
+  'doctor-key': {
+    scene: 'machine-refuses',
+    act: landing(async (page, { shot }) => {
+      await page.getByRole('button', { name: 'What is wrong?' }).click();
+      const forget = page.getByRole('button', { name: 'Forget the old key…' });
+      await forget.waitFor();
+      await shot('report');
+      await forget.click();
+      await page.getByRole('dialog', { name: 'Forget the key of [10.4.0.17]:2222?' }).waitFor();
+      assert.equal(await focused(page), 'Keep it');
+      await shot('forget');
+      await page.keyboard.press('Escape');
+      await page.waitForFunction(() => document.activeElement?.textContent.includes('Forget the old key…'));
+      assert.equal(await calls(page, 'machine.forget_key'), 0);
+      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: 'Forget the old key', exact: true }).click();
+      await page.getByRole('dialog', { name: 'Is this the right machine?' }).waitFor();
+      await page.getByRole('button', { name: 'Trust and connect' }).click();
+      await page.getByText('Some things could be better').last().waitFor();
+      await shot('well');
+      await page.getByRole('dialog').getByRole('button', { name: 'Connect again' }).click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      await header(page).getByText('Running').waitFor();
+    }),
+  },
   doctor: {
-    scene: 'unreachable',
+    scene: 'reconnecting',
     act: landing(async (page) => {
       await page.getByRole('button', { name: 'What is wrong?' }).click();
       await page.getByText('Berth could not connect, because').last().waitFor();
@@ -432,6 +514,54 @@ export const MACHINES = {
       await page.evaluate((at) => window.fixture.drag.drop(...at, ['/home/ada/logo.svg']), src);
       await page.getByRole('progressbar', { name: 'Upload of logo.svg' }).waitFor();
     }),
+  },
+  // What is there is not replaced before a person says so.
+  replace: {
+    scene: 'channel',
+    act: files(async (page) => {
+      const drop = async () => {
+        const { x, y, width, height } = await page.getByRole('tree', { name: 'Files' }).boundingBox();
+        const paths = ['src', 'new.txt', 'package.json'].map((name) => `/home/ada/site/${name}`);
+        await page.evaluate(
+          (all) => window.fixture.drag.drop(...all),
+          [x + width / 2, y + height - 60, paths],
+        );
+        await page.getByRole('dialog', { name: 'Replace 2 items?' }).waitFor();
+      };
+      await drop();
+      assert.equal(await focused(page), 'Cancel');
+      await page.keyboard.press('Enter');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      assert.equal(await calls(page, 'transfer.upload'), 0);
+      await drop();
+      await page.getByRole('button', { name: 'Replace' }).click();
+      await page.getByRole('progressbar', { name: 'Upload of 3 items' }).waitFor();
+      await drop();
+    }),
+  },
+  'replace-here': {
+    scene: 'channel',
+    act: files(async (page) => {
+      const download = async () => {
+        await page.getByRole('treeitem', { name: 'package.json' }).click({ button: 'right' });
+        await page.getByRole('menuitem', { name: 'Download…' }).click();
+        await page.getByRole('dialog', { name: 'Replace 1 item?' }).waitFor();
+      };
+      await download();
+      await page.getByRole('button', { name: 'Replace' }).click();
+      await page.getByRole('progressbar', { name: 'Download of package.json' }).waitFor();
+      await download();
+    }),
+  },
+  // What is on its way is seen where its sandbox sleeps, and where another tab is.
+  'moving-asleep': {
+    scene: 'moving-asleep',
+    act: async (page, { shot }) => {
+      await page.getByRole('tab', { name: 'Files , 1 transfer on the way, 1 transfer failed' }).click();
+      await page.getByRole('button', { name: 'Resume: Download of results' }).waitFor();
+      await shot('files');
+      await page.getByRole('tab', { name: 'Activity' }).click();
+    },
   },
   upload: {
     scene: 'channel',

@@ -4,12 +4,15 @@ const menu = (label) => async (page) => {
   await page.getByRole('menuitem', { name: label }).click();
 };
 
+/** Where the channel's state is told. */
+const header = (page) => page.locator('header', { has: page.getByRole('heading', { level: 1 }) });
+
 const summon = (page) =>
   page.evaluate(() => window.fixture.emit({ kind: 'focus', channel: 'id-landing-page', port: 5173 }));
 
-const inLanding = (act) => async (page) => {
+const inLanding = (act) => async (page, more) => {
   await page.getByRole('button', { name: 'landing-page' }).click();
-  await act?.(page);
+  await act?.(page, more);
 };
 
 export const WINDOW = {
@@ -211,6 +214,45 @@ export const WINDOW = {
   ssh: { scene: 'fresh', act: menu('SSH access') },
   inside: { scene: 'fresh', act: menu('What is inside') },
   destroy: { scene: 'fresh', act: menu('Delete channel') },
+  // What a sleep would end is named first, wherever it was asked for.
+  sleep: {
+    scene: 'busy',
+    act: inLanding(async (page) => {
+      const asked = page.getByRole('dialog', { name: 'Put landing-page to sleep?' });
+      const keep = async () => {
+        await asked.getByText('and 2 more jobs').waitFor();
+        await page.waitForFunction(() => document.activeElement?.textContent.trim() === 'Keep it running');
+        await page.keyboard.press('Enter');
+        await asked.waitFor({ state: 'detached' });
+      };
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type('sleep');
+      await page.keyboard.press('Enter');
+      await keep();
+      await menu('Sleep')(page);
+      await keep();
+      if ((await page.evaluate(() => window.fixture.calls)).includes('sandbox.sleep'))
+        throw new Error('it was put to sleep');
+      await header(page).getByRole('button', { name: 'Sleep' }).click();
+      await asked.waitFor();
+    }),
+  },
+  'sleep-terminal': {
+    scene: 'channel',
+    act: inLanding(async (page, { shot }) => {
+      await page.getByRole('tab', { name: 'Terminal' }).click();
+      await page.locator('.xterm-rows', { hasText: 'dev@landing-page' }).waitFor();
+      await header(page).getByRole('button', { name: 'Sleep' }).click();
+      await page.getByRole('dialog').getByText('The open terminal').waitFor();
+      await shot('asked');
+      await page.getByRole('button', { name: 'Put to sleep' }).click();
+      await header(page).getByText('Asleep').waitFor();
+      // Where nothing ends, nothing is asked.
+      await page.getByRole('button', { name: 'checkout-api' }).click();
+      await header(page).getByRole('button', { name: 'Sleep' }).click();
+      await header(page).getByText('Asleep').waitFor();
+    }),
+  },
   'settings-space': {
     scene: 'channel',
     act: (page) => page.getByRole('button', { name: 'Settings' }).click(),
@@ -243,7 +285,8 @@ export const WINDOW = {
       [900, 700],
     ],
     act: async (page) => {
-      await page.getByRole('button', { name: 'Show the sidebar' }).click();
+      const sidebar = page.getByRole('button', { name: 'Show the sidebar' });
+      if (await sidebar.isVisible()) await sidebar.click();
       await page.getByRole('button', { name: 'landing-page' }).click();
     },
   },

@@ -320,7 +320,8 @@ const SCENES = {
       await page.keyboard.type('ls');
       await until(async () => (await fixture(page, 'typed')).join(''), 'ls');
       assert.equal(await page.title(), 'landing-page · Berth');
-      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), '');
+      // The clipboard is one for all that are looked at.
+      assert.notEqual(await page.evaluate(() => navigator.clipboard.readText()), 'owned');
       const at = await page.getByText('http://localhost:5173/').last().boundingBox();
       await page.mouse.move(at.x + 12, at.y + 6);
       await page.getByText('click opens http://localhost:5173/').waitFor();
@@ -400,6 +401,33 @@ const SCENES = {
       await page.getByRole('button', { name: /^Screen/ }).click();
       await page.getByRole('menuitem', { name: 'Laptop' }).click();
       await page.frameLocator('iframe').getByText('Book a berth').waitFor();
+    },
+  },
+  // What takes long can be given up.
+  slow: {
+    scene: 'slow',
+    act: async (page, { shot }) => {
+      await page.getByText('Listing the files').waitFor();
+      await page.getByRole('button', { name: 'Cancel' }).waitFor();
+      await shot('files');
+      await page.getByRole('button', { name: 'Cancel' }).press('Enter');
+      await page.getByText('The files could not be listed').waitFor();
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent.trim()), 'Retry');
+      const { x, y, width, height } = await page.getByRole('region', { name: 'File list' }).boundingBox();
+      await page.evaluate(
+        (at) => window.fixture.drag.drop(...at, ['/home/ada/logo.svg']),
+        [x + width / 2, y + height - 60],
+      );
+      await page.getByText('Looking at what is there already').waitFor();
+      await page.getByRole('button', { name: 'Cancel' }).waitFor();
+      await shot('looking');
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByText('Looking at what is there already').waitFor({ state: 'detached' });
+      await page.getByRole('tab', { name: 'Terminal' }).click();
+      await page.getByRole('button', { name: 'Cancel' }).press('Enter');
+      await page.getByText('No shell could be started').waitFor();
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent.trim()), 'Try again');
+      assert.equal((await fixture(page, 'calls')).filter((name) => name === 'transfer.upload').length, 0);
     },
   },
   nothing: {

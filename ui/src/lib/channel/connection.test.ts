@@ -22,7 +22,12 @@ describe('connectionTrouble', () => {
   });
 
   it('tells what the last try said, and that it is tried on, in one line whatever the machine said', () => {
-    const lost = { state: 'reconnecting', attempt: 1, reason: 'No route\n\u001B[31mto host.', refused: false } as const;
+    const lost = {
+      state: 'reconnecting',
+      attempt: 1,
+      reason: 'No route\n\u001B[31mto host.',
+      refused: false,
+    } as const;
     expect(on({ connection: { ...lost, attempt: 0, reason: '' } })?.text).toBe(
       'The connection to gpu-box was lost. Connecting again…',
     );

@@ -11,7 +11,8 @@ export interface Trouble {
 
 /** `place` is where the sandbox runs. Nothing where the connection stands, or is not to stand. */
 export function connectionTrouble({ provider, sandbox }: Channel, place: string): Trouble | null {
-  const it = provider === 'machine' ? plainLine(place, 80) : 'the sandbox';
+  const machine = provider === 'machine' ? plainLine(place, 80) : null;
+  const it = machine ?? 'the sandbox';
   const { connection, state } = sandbox;
   if (state !== 'running') return null;
   if (connection.state === 'connecting') return { text: `Connecting to ${it}…`, tone: 'plain' };
@@ -19,7 +20,7 @@ export function connectionTrouble({ provider, sandbox }: Channel, place: string)
   const { attempt, reason, refused } = connection;
   // Before a try has failed there was a connection; after one nobody can tell.
   if (attempt === 0) return { text: `The connection to ${it} was lost. Connecting again…`, tone: 'warn' };
-  const out = `${it.replace(/^the/, 'The')} is not reached`;
+  const out = `${machine ?? 'The sandbox'} is not reached`;
   const why = ended(reason ? `${out}: ${plainLine(reason, 300)}` : out);
   return refused ? { text: why, tone: 'bad' } : { text: `${why} Berth keeps trying.`, tone: 'warn' };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from '$lib/api';
-import { markOf, progress, stepWords, verdict } from './report';
+import { detailOf, forgetCommand, markOf, progress, stepWords, verdict } from './report';
 
 const check = (changes: Partial<Check>): Check => ({
   id: 'shell',
@@ -56,6 +56,26 @@ describe('verdict', () => {
     expect(verdict(report(false, tcp), 'sandbox')).toBe(
       'Berth could not connect, because: connection refused',
     );
+  });
+});
+
+describe('a key that has changed', () => {
+  const detail = 'The key of box has changed. It shows SHA256:b,\nand the file has SHA256:a.';
+
+  it('is told of in a sentence, where its fingerprints stand below', () => {
+    const changed_key = { host: 'box', known: 'SHA256:a', shown: 'SHA256:b', file: '/k', ours: true };
+    expect(detailOf(check({ detail, changed_key }))).toBe('The key of box has changed.');
+    expect(detailOf(check({ detail }))).toBe(detail);
+  });
+
+  it('is taken out of its file by a command that means this file and this host', () => {
+    expect(forgetCommand({ file: '/home/ada/.ssh/known_hosts', host: 'box' })).toBe(
+      'ssh-keygen -f /home/ada/.ssh/known_hosts -R box',
+    );
+    expect(forgetCommand({ file: '/home/it’s/$x', host: '[box]:2222' })).toBe(
+      "ssh-keygen -f '/home/it’s/$x' -R '[box]:2222'",
+    );
+    expect(forgetCommand({ file: "/a'b", host: 'x; y' })).toBe("ssh-keygen -f '/a'\\''b' -R 'x; y'");
   });
 });
 

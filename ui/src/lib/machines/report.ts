@@ -1,6 +1,7 @@
 /** What a check found, in a sentence. */
-import type { Check, CheckReport } from '$lib/api';
-import { plainLine } from '$lib/kit/plain';
+import type { ChangedKey, Check, CheckReport } from '$lib/api';
+import { plain, plainLine } from '$lib/kit/plain';
+import { shellWord } from '$lib/kit/sh';
 
 /** How a check stands: as it should be, made up for by another way, less than it could be, or in the way. */
 export type Mark = 'ok' | 'past' | 'less' | 'bad';
@@ -70,6 +71,16 @@ export function progress(found: readonly Check[]): string {
 export function stepWords(found: readonly Check[]): string | null {
   const last = found.at(-1);
   return last ? `${plainLine(last.label, 80)}, ${MARK_WORDS[markOf(last)]}` : null;
+}
+
+/** What was found. A key that has changed is told of below, fingerprint by fingerprint. */
+export function detailOf({ detail, changed_key }: Check): string {
+  return changed_key ? firstSentence(plainLine(detail, 600)) : plain(detail, 600);
+}
+
+/** The command that takes a key out of a file that is not Berth's. */
+export function forgetCommand({ file, host }: Pick<ChangedKey, 'file' | 'host'>): string {
+  return `ssh-keygen -f ${shellWord(file)} -R ${shellWord(host)}`;
 }
 
 /** The rest stands below. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Check, CheckReport } from '$lib/api';
+import type { Check, CheckReport, Connection } from '$lib/api';
 import { Checking } from '$lib/state/checks.svelte';
 import { channel } from '$lib/state/samples';
 import { machineState } from './words';
@@ -18,7 +18,10 @@ const check = (changes: Partial<Check> = {}): Check => ({
 async function checked(...checks: Check[]) {
   const ok = checks.every((one) => one.ok || one.optional);
   const report: CheckReport = { ok, checks, round_trip_ms: null, text: '' };
-  const checking = new Checking(() => Promise.resolve(report));
+  const checking = new Checking(
+    () => Promise.resolve(report),
+    () => Promise.resolve(),
+  );
   await checking.run();
   return checking;
 }
@@ -32,6 +35,18 @@ describe('machineState', () => {
       word: 'Works, 3 things missing',
       tone: 'warn',
     });
+  });
+
+  it('says first what is wrong with the connection of a channel', async () => {
+    const on = (connection: Connection) => {
+      const one = channel('a');
+      return { ...one, sandbox: { ...one.sandbox, connection } };
+    };
+    const well = await checked(check());
+    expect(machineState([on({ state: 'connecting' })], well)).toEqual({ word: 'Connecting', tone: 'warn' });
+    const lost = { state: 'reconnecting', attempt: 1, reason: '' } as const;
+    expect(machineState([channel('b'), on({ ...lost, refused: false })], well).word).toBe('Reconnecting');
+    expect(machineState([on({ ...lost, refused: true })], well)).toEqual({ word: 'Refused', tone: 'bad' });
   });
 
   it('says nothing of a check that was given up', async () => {

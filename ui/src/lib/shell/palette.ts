@@ -4,6 +4,7 @@ import Hash from '@lucide/svelte/icons/hash';
 import Moon from '@lucide/svelte/icons/moon';
 import PanelLeft from '@lucide/svelte/icons/panel-left';
 import Play from '@lucide/svelte/icons/play';
+import Plug from '@lucide/svelte/icons/plug';
 import Plus from '@lucide/svelte/icons/plus';
 import Server from '@lucide/svelte/icons/server';
 import Settings from '@lucide/svelte/icons/settings';
@@ -12,7 +13,8 @@ import SunMoon from '@lucide/svelte/icons/sun-moon';
 import Upload from '@lucide/svelte/icons/upload';
 import type { Component } from 'svelte';
 import type { Channel, Theme } from '$lib/api';
-import { ACTION_WORDS, stateOf } from '$lib/channel/states';
+import { act } from '$lib/channel/acts';
+import { ACTION_WORDS, isRunning, stateOf, type PrimaryAction } from '$lib/channel/states';
 import { TAB_WORDS } from '$lib/channel/tabs';
 import type { App } from '$lib/state/app';
 import { TABS } from '$lib/state/layout.svelte';
@@ -46,7 +48,15 @@ function openItem({ navigation }: App, channel: Channel): PaletteItem {
   return { id: `channel:${channel.id}`, label: channel.name, icon: Hash, note: stateOf(channel).word, run };
 }
 
-function inChannel({ layout, power }: App, channel: Channel): PaletteGroup {
+const ICONS: Record<PrimaryAction, Component<{ 'aria-hidden'?: 'true' }>> = {
+  sleep: Moon,
+  wake: Play,
+  connect: Plug,
+  retry: Play,
+};
+
+function inChannel(app: App, channel: Channel): PaletteGroup {
+  const { layout } = app;
   const { action } = stateOf(channel);
   const items: PaletteItem[] = TABS.map((tab, index) => ({
     id: `tab:${tab}`,
@@ -66,13 +76,15 @@ function inChannel({ layout, power }: App, channel: Channel): PaletteGroup {
     { id: 'ports', label: 'Open a port…', icon: Cable, run: () => (open.dialog = 'ports') },
     { id: 'upload', label: 'Upload files…', icon: Upload, run: () => open.askForUpload() },
   );
-  if (action) {
-    const asleep = action !== 'sleep';
-    // A failure shows as the sandbox's own in the channel.
-    const change = () => (asleep ? power.wake(channel.id) : power.sleep(channel.id));
-    const run = () => void change().catch(() => undefined);
-    items.push({ id: action, label: ACTION_WORDS[action], icon: asleep ? Play : Moon, run });
-  }
+  const offer = (action: PrimaryAction) =>
+    items.push({
+      id: action,
+      label: ACTION_WORDS[action],
+      icon: ICONS[action],
+      run: () => act(app, channel, action),
+    });
+  if (action) offer(action);
+  if (isRunning(channel) && action !== 'sleep') offer('sleep');
   return { heading: channel.name, items };
 }
 

@@ -25,10 +25,15 @@ export class Checking {
   cancelled = $state(false);
 
   readonly #ask: () => Promise<CheckReport>;
+  readonly #end: () => Promise<unknown>;
   #wanted = 0;
+  /** Settles once the engine has ended the check that was given up. */
+  #ending: Promise<unknown> | null = null;
 
-  constructor(ask: () => Promise<CheckReport>) {
+  /** `end` ends what `ask` has under way. */
+  constructor(ask: () => Promise<CheckReport>, end: () => Promise<unknown>) {
     this.#ask = ask;
+    this.#end = end;
   }
 
   async run(): Promise<void> {
@@ -38,6 +43,9 @@ export class Checking {
     this.error = null;
     this.cancelled = false;
     try {
+      // It would be ended with the one before.
+      if (this.#ending) await this.#ending;
+      if (mine !== this.#wanted) return;
       const report = await this.#ask();
       if (mine !== this.#wanted) return;
       this.report = report;
@@ -50,12 +58,18 @@ export class Checking {
     this.begun = null;
   }
 
-  /** Waits no longer; what the engine has under way ends by itself, and its answer is not taken. */
+  /** Waits no longer. The engine ends it, with what it asks; where it cannot, the answer is not taken. */
   cancel(): void {
     this.#wanted += 1;
     this.begun = null;
     this.forget();
     this.cancelled = true;
+    const ending = this.#end()
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#ending === ending) this.#ending = null;
+      });
+    this.#ending = ending;
   }
 
   /** What was found is not so any more. A check that runs goes on. */
@@ -96,10 +110,12 @@ export class Checks {
     const key = `${kind} ${id}`;
     const known =
       this.#known.get(key) ??
-      new Checking(() =>
-        kind === 'machine'
-          ? this.#backend.call('machine.check', { machine: id })
-          : this.#backend.call('sandbox.check', { channel: id }),
+      new Checking(
+        () =>
+          kind === 'machine'
+            ? this.#backend.call('machine.check', { machine: id })
+            : this.#backend.call('sandbox.check', { channel: id }),
+        () => this.#backend.call('check.cancel', { kind, id }),
       );
     this.#known.set(key, known);
     return known;

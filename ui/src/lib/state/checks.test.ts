@@ -45,12 +45,38 @@ describe('Checks', () => {
     const second = checking.run();
     answers[0]?.(report(false));
     await settle();
+    expect(backend.calls.map(({ name }) => name)).toEqual(['machine.check', 'check.cancel', 'machine.check']);
+    expect(backend.calls[1]?.request).toEqual({ kind: 'machine', id: 'x' });
     expect(checking.report).toBeNull();
     expect(checking.begun).not.toBeNull();
     answers[1]?.(report(true));
     await second;
     expect(checking.report?.ok).toBe(true);
     expect(checking.begun).toBeNull();
+  });
+
+  it('asks anew only once what was given up has ended, and nothing where that was given up too', async () => {
+    let ended: () => void = () => undefined;
+    const backend = new FakeBackend({
+      'machine.check': () => new Promise<CheckReport>(() => undefined),
+      'check.cancel': () => new Promise((resolve) => (ended = () => resolve({}))),
+    });
+    const checking = new Checks(backend).of({ kind: 'machine', id: 'x' });
+    const asked = () => backend.calls.filter(({ name }) => name === 'machine.check').length;
+    void checking.run();
+    checking.cancel();
+    void checking.run();
+    await settle();
+    expect(asked()).toBe(1);
+    ended();
+    await settle();
+    expect(asked()).toBe(2);
+    checking.cancel();
+    void checking.run();
+    checking.cancel();
+    ended();
+    await settle();
+    expect(asked()).toBe(2);
   });
 
   it('shows what was found so far, and nothing of the check before', () => {

@@ -6,7 +6,7 @@ export const TABS = ['files', 'preview', 'terminal', 'activity'] as const;
 export type Tab = (typeof TABS)[number];
 
 /** The dialogs that ask or tell something about a channel. */
-export type ChannelDialog = 'rename' | 'agent' | 'ssh' | 'inside' | 'ports' | 'doctor' | 'destroy';
+export type ChannelDialog = 'rename' | 'agent' | 'ssh' | 'inside' | 'ports' | 'doctor' | 'sleep' | 'destroy';
 
 interface Remembered {
   tab: Tab | null;

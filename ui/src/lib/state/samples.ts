@@ -7,6 +7,7 @@ import type {
   EntryBody,
   Event,
   EventBody,
+  Job,
   Machine,
   Question,
   Snapshot,
@@ -64,6 +65,20 @@ export function action(id: string, changes: Partial<ActionCard> = {}): EntryBody
     ...changes,
   };
   return { kind: 'action', card };
+}
+
+export function job(id: string, changes: Partial<Job> = {}): Job {
+  return {
+    id,
+    command: 'npm test',
+    cwd: '/home/dev/work',
+    service: false,
+    status: { state: 'running' },
+    started_at: 0,
+    ended_at: null,
+    action: null,
+    ...changes,
+  };
 }
 
 export const AGENT: Author = { kind: 'agent', name: 'claude-code' };

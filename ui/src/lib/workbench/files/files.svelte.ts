@@ -3,13 +3,14 @@
  * channel, so that nothing typed is lost when its panel leaves the screen.
  */
 import { type Backend, CallError, type Channel, type ChannelId } from '$lib/api';
+import { shellWord } from '$lib/kit/sh';
 import { shown } from '$lib/kit/shown';
 import { forgetOthers, store, stored } from '$lib/state/stored';
 import { OpenFile } from '../editor/open-file.svelte';
 import { editing } from '../editor/setup';
 import { Moving } from './moving.svelte';
 import { copyName } from './names';
-import { isWithin, join, moved, nameOf, parentOf, shellWord } from './paths';
+import { isWithin, join, moved, nameOf, parentOf } from './paths';
 import { FileTree } from './tree.svelte';
 
 const REMEMBERED = 'berth.files.';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { copyName, nameProblem, newPathProblem } from './names';
+import { copyName, nameHere, nameProblem, newPathProblem } from './names';
 
 describe('a name to give', () => {
   it('may be nearly anything', () => {
@@ -28,4 +28,15 @@ describe('a copy', () => {
     expect(copyName('.env', () => false)).toBe('.env copy');
     expect(copyName('Makefile', () => false)).toBe('Makefile copy');
   });
+});
+
+it('is the last part of a path of this computer', () => {
+  const paths = [
+    '/home/ada/a\\b.txt',
+    '/home/ada/photos/',
+    'C:\\Users\\ada\\x.txt',
+    '\\\\nas\\share\\y',
+    'C:/z',
+  ];
+  expect(paths.map(nameHere)).toEqual(['a\\b.txt', 'photos', 'x.txt', 'y', 'z']);
 });

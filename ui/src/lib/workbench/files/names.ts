@@ -30,3 +30,8 @@ export function copyName(name: string, taken: (name: string) => boolean): string
     if (!taken(candidate)) return candidate;
   }
 }
+
+/** The name of a file or folder of this computer, whichever system that has. */
+export function nameHere(path: string): string {
+  return path.split(path.startsWith('/') ? '/' : /[\\/]/).findLast((part) => part !== '') ?? path;
+}

@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { foldersBetween, isWithin, join, moved, nameOf, namesFrom, parentOf, shellWord } from './paths';
+import { foldersBetween, isWithin, join, moved, nameOf, namesFrom, parentOf } from './paths';
 
 describe('paths', () => {
   it('are taken apart and put together', () => {
@@ -30,24 +29,5 @@ describe('paths', () => {
   it('follow a move', () => {
     expect(moved('/w/a/x', '/w/a', '/w/b')).toBe('/w/b/x');
     expect(moved('/w/ab', '/w/a', '/w/b')).toBeNull();
-  });
-});
-
-describe('a word for sh', () => {
-  it('means exactly its text', () => {
-    for (const text of [
-      'plain',
-      'two words',
-      "it's",
-      '$HOME `id` "x" \\ *',
-      '',
-      '~',
-      '-n',
-      'a\nb',
-      '!#&;|',
-    ]) {
-      const out = execFileSync('sh', ['-c', `printf %s ${shellWord(text)}`], { encoding: 'utf8' });
-      expect(out).toBe(text);
-    }
   });
 });

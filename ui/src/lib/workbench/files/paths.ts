@@ -37,8 +37,3 @@ export function foldersBetween(root: string, path: string): string[] {
 export function moved(path: string, from: string, to: string): string | null {
   return isWithin(path, from) ? to + path.slice(from.length) : null;
 }
-
-/** A word for `sh` that means exactly this text. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}

@@ -243,6 +243,12 @@ export class FileTree {
     this.#changed();
   }
 
+  /** Waits no longer for the first page; where it comes all the same, it is taken. */
+  giveUp(): void {
+    this.root.error = new CallError({ code: 'cancelled', message: 'It was given up.' });
+    this.#changed();
+  }
+
   retry(folder: Folder): void {
     folder.error = null;
     folder.spoil();

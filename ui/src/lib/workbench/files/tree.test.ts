@@ -193,6 +193,21 @@ describe('changes', () => {
   });
 });
 
+it('need not be waited for, and is shown when it comes all the same', async () => {
+  let come: (listing: Listing) => void = () => undefined;
+  const list = vi.fn(() => new Promise<Listing>((resolve) => (come = resolve)));
+  const tree = new FileTree(ROOT, list);
+  tree.see(0, 40);
+  tree.giveUp();
+  expect(tree.error?.code).toBe('cancelled');
+  tree.refresh();
+  expect([tree.error, tree.loaded]).toEqual([null, false]);
+  tree.giveUp();
+  come({ path: ROOT, entries: [], total: 0 });
+  await settled();
+  expect([tree.error, tree.loaded]).toEqual([null, true]);
+});
+
 describe('a folder of 100,000 entries', () => {
   const many = Array.from({ length: 100_000 }, (_, n) => `f${String(n).padStart(6, '0')}`);
 

@@ -141,6 +141,13 @@ export class Shell {
     }
   }
 
+  /** Waits no longer for a shell that is being started; one that comes all the same is closed. */
+  giveUp(): void {
+    this.#life += 1;
+    const error = new CallError({ code: 'cancelled', message: 'It was given up.' });
+    this.status = { state: 'failed', error };
+  }
+
   /** Another shell after one that ended, on a clean screen. */
   async startAnother(): Promise<void> {
     this.#screen.reset();
