@@ -15,6 +15,7 @@ mod actions;
 mod asker;
 mod channel;
 pub mod check;
+mod checks;
 mod commands;
 mod engine;
 mod error;

@@ -1,14 +1,11 @@
 //! A person's own machines.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use berth_model::{
     ChannelCreate, ChannelId, ChannelRef, Check, CheckOf, CheckReport, ConfigHosts, Empty, ErrorCode, EventBody,
     KeyForget, Machine, MachineAdd, MachineChange, MachineId, MachineRef, ProviderKind, RpcError, SandboxState,
 };
 use berth_ssh::Address;
 use berth_store::{ChannelRecord, StoreError};
-use tokio_util::sync::CancellationToken;
 
 use crate::asker;
 use crate::channel::usual_folder;
@@ -78,45 +75,6 @@ async fn check_machine(engine: &Engine, machine: Machine, of: CheckOf) -> Result
         Ok(check::check(&resolved.target, &resolved.notes, &tell(engine, &of)).await)
     };
     engine.0.world.checks.make(&of, checking).await
-}
-
-/// Checks that run: one of each machine, and of each sandbox, at a time.
-#[derive(Default)]
-pub struct Checks(Mutex<Vec<(CheckOf, CancellationToken)>>);
-
-impl Checks {
-    /// Makes one; another one of the same ends.
-    async fn make(
-        &self,
-        of: &CheckOf,
-        check: impl Future<Output = Result<CheckReport, RpcError>>,
-    ) -> Result<CheckReport, RpcError> {
-        self.cancel(of);
-        let token = CancellationToken::new();
-        self.lock().push((of.clone(), token.clone()));
-        // However it ends, and also where nobody waits for it any more.
-        let _ended = token.clone().drop_guard();
-        tokio::select! {
-            biased;
-            () = token.cancelled() => Err(RpcError::new(ErrorCode::Cancelled, "The check was given up.")),
-            report = check => report,
-        }
-    }
-
-    /// Ends the check of this, with what it asks a person.
-    pub fn cancel(&self, of: &CheckOf) {
-        self.lock().retain(|(other, token)| {
-            if other == of {
-                token.cancel();
-            }
-            !token.is_cancelled()
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(CheckOf, CancellationToken)>> {
-        // Every change leaves the list whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Forgets a key that Berth has written down itself.

@@ -13,8 +13,8 @@ use berth_store::{ChannelRecord, JobRecord, Keychain, Store, StoreError};
 use tokio_util::task::TaskTracker;
 
 use crate::asker::{MachineAsker, Said};
+use crate::checks::Checks;
 use crate::hub::{Hub, now};
-use crate::machines::Checks;
 use crate::questions::Questions;
 
 /// The store, the listeners and the provider: one of each in an engine.
