@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use berth_engine::check::check;
 use berth_engine::front::folders::Folders;
-use berth_model::{CheckReport, ErrorCode, RpcError};
+use berth_model::{Check, CheckReport, ErrorCode, RpcError};
 use berth_ssh::{Address, Resolve, resolve};
 use serde_json::json;
 
@@ -22,7 +22,17 @@ pub async fn run(
         Ok(report) => report,
         // Who reads JSON is told in JSON, whatever is wrong.
         Err(error) if as_json => {
-            let check = json!({ "id": "config", "ok": false, "detail": error.message, "hint": error.hint });
+            let check = Check {
+                id: "config".to_owned(),
+                label: "SSH configuration".to_owned(),
+                ok: false,
+                optional: false,
+                overtaken: false,
+                detail: error.message,
+                hint: error.hint,
+                duration_ms: 0,
+                changed_key: None,
+            };
             print(&json!({ "ok": false, "checks": [check], "round_trip_ms": null }).to_string())?;
             return Err(Failure::NoSandbox);
         }

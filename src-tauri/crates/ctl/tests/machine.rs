@@ -134,17 +134,47 @@ fn after_a_start_of_the_machine_its_services_run_again_and_that_is_said() {
     let times = || fs::read_to_string(sshd.path("home/berth/demo/times")).unwrap_or_default();
     until("it serves", || times() == "served\n");
     // As it stands after a start: both were begun in another boot.
+    let mut ended = Vec::new();
     for id in [&service, &job] {
         let who = sshd.path(&format!("home/.berth/jobs/{id}/pid"));
         let here = fs::read_to_string(&who).unwrap();
         let fields: Vec<_> = here.trim_end().split(' ').collect();
         let there = format!("{} {} another {} {}\n", fields[0], fields[1], fields[3], fields[4]);
-        fs::write(&who, there).unwrap();
-        let pid = nix::unistd::Pid::from_raw(fields[0].parse().unwrap());
-        nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        ended.push((who, there, nix::unistd::Pid::from_raw(fields[0].parse().unwrap())));
+    }
+    // At once, so that one look sees both.
+    for (who, there, _) in &ended {
+        fs::write(who, there).unwrap();
+    }
+    for (_, _, pid) in ended {
+        let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
     }
     until("the service runs again", || times() == "served\nserved\n" && stands(&service) == "running");
     until("the job does not", || stands(&job) == "lost");
+    until("it is said", || notices(&computer).contains("Started again: "));
     let said = notices(&computer);
-    assert!(said.contains("The machine was started anew. With it ended: exec sleep 1002. Started again:"), "{said}");
+    assert!(
+        said.contains("The machine was started anew.") && said.contains("With it ended: exec sleep 1002."),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_machine_that_is_left_does_not_go_on_with_what_an_action_ran() {
+    let (computer, sshd) = (Computer::new(), Sshd::start());
+    begun(&computer, &sshd);
+    answer(&computer);
+    assert_eq!(computer.settled("demo")["sandbox"]["state"], "running");
+    let pid = sshd.path("home/berth/demo/pid");
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let run = json!({ "channel": "demo", "command": "echo $$ >pid; sleep 1003" });
+            computer.ask("action.run", run)
+        });
+        let process = || fs::read_to_string(&pid).ok().and_then(|pid| pid.trim().parse::<u32>().ok());
+        until("it runs", || process().is_some());
+        computer.call("sandbox.sleep", json!({ "channel": "demo" }));
+        assert_eq!(running.join().unwrap().unwrap_err()["code"], "cancelled");
+        until("it is gone", || !berth_testbed::processes::runs(process().unwrap()));
+    });
 }

@@ -16,9 +16,12 @@ impl Checks {
         of: &CheckOf,
         check: impl Future<Output = Result<CheckReport, RpcError>>,
     ) -> Result<CheckReport, RpcError> {
-        self.cancel(of);
         let token = CancellationToken::new();
-        self.lock().push((of.clone(), token.clone()));
+        {
+            let mut all = self.lock();
+            end(&mut all, of);
+            all.push((of.clone(), token.clone()));
+        }
         // However it ends, and also where nobody waits for it any more.
         let _ended = token.clone().drop_guard();
         tokio::select! {
@@ -30,16 +33,20 @@ impl Checks {
 
     /// Ends the check of this, with what it asks a person.
     pub fn cancel(&self, of: &CheckOf) {
-        self.lock().retain(|(other, token)| {
-            if other == of {
-                token.cancel();
-            }
-            !token.is_cancelled()
-        });
+        end(&mut self.lock(), of);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(CheckOf, CancellationToken)>> {
         // Every change leaves the list whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn end(all: &mut Vec<(CheckOf, CancellationToken)>, of: &CheckOf) {
+    all.retain(|(other, token)| {
+        if other == of {
+            token.cancel();
+        }
+        !token.is_cancelled()
+    });
 }

@@ -75,6 +75,8 @@ impl Drop for Way<'_> {
             let Ok(script) = (End { id }).script() else { return };
             let until = Instant::now() + Duration::from_secs(3_600);
             let options = || RunOptions { timeout: Some(LOOK), ..RunOptions::default() };
+            // A person who did not want to answer is not asked for this.
+            let _ = timeout_at(until, session.welcome()).await;
             while session.run(&script.text, options()).await.is_err()
                 && *session.state().borrow() != SessionState::Closed
                 && Instant::now() < until
@@ -107,7 +109,10 @@ impl Keeper {
             way.open = Some(id.clone());
             let ran = match way.begin(&keep).await {
                 Ok(Begun::Ended(ran)) => Ok(Some(ran)),
-                Ok(Begun::Not) => Ok(None),
+                Ok(Begun::Not) => {
+                    self.put(keep.seen);
+                    Ok(None)
+                }
                 Ok(Begun::Unknown) => {
                     self.put(keep.seen);
                     way.resume(&id).await
@@ -121,7 +126,7 @@ impl Keeper {
             if !ran.as_ref().is_err_and(|error| error.code == ErrorCode::Cancelled) {
                 way.open = None;
             }
-            self.swept.store(true, Relaxed);
+            self.swept.fetch_or(ran.is_ok(), Relaxed);
             if let Some(ran) = ran? {
                 self.put(vec![id]);
                 let (timed_out, bytes_in, bytes_out) = (way.timed_out, way.bytes_in, way.bytes_out);
@@ -258,6 +263,12 @@ impl Way<'_> {
                     pause = (pause * 3 / 2).min(CALM);
                 }
                 Err(error) if error.code == ErrorCode::Cancelled => return Err(error),
+                Err(_) if *self.session.state().borrow() == SessionState::Closed => {
+                    return Err(RpcError::new(
+                        ErrorCode::OutcomeUnknown,
+                        "The sandbox was left while the command ran: it is not known whether it ran to its end.",
+                    ));
+                }
                 // The machine answers nonsense, or not at all: it is asked again when it is back.
                 Err(_) => {
                     let _ = self.cancel.run_until_cancelled(self.session.welcome()).await;

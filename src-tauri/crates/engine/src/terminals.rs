@@ -24,8 +24,7 @@ const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connec
 const TRIES: usize = 5;
 const LOST: &str = "\r\n\x1b[33mThe connection was lost. This terminal comes back when the machine does.\x1b[0m\r\n";
 /// What the shell says first that is started because there is no terminal to come back to.
-const ANEW: &str =
-    "printf '\\033[33m%s\\033[0m\\n' 'The machine was started anew, and what ran in this terminal ended with it.'; ";
+const ANEW: &str = "printf '\\033[33m%s\\033[0m\\n' 'What ran in this terminal has ended; this is a new shell.'; ";
 const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with it. \x1b[0m\r\n";
 const REFUSED: &str = "\r\n\x1b[7m The machine ends the connection whenever a terminal is opened. \x1b[0m\r\n\
                        Ask who runs it whether this account may have one. Commands and files work without.\r\n";
@@ -196,9 +195,11 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
                 return way.end().await;
             }
             End::Exited(code) => {
-                // dtach leaves a file.
-                way.end().await;
                 let _ = host.output.send(TerminalOutput::Exit(code)).await;
+                // It leaves a file.
+                if way.keeper == Some(Keeper::Dtach) {
+                    way.end().await;
+                }
                 return;
             }
             End::Lost if !printed && tries == TRIES => {
@@ -215,7 +216,7 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
                 if host.output.send(TerminalOutput::Data(Bytes::from_static(LOST.as_bytes()))).await.is_err() {
                     return way.end().await;
                 }
-                match back(&mut way, &mut host).await {
+                match back(&mut way, &mut host, printed).await {
                     Some(again) => pty = again,
                     None => return way.end().await,
                 }
@@ -225,9 +226,10 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
 }
 
 /// Waits for the machine; nothing where the viewer went away meanwhile. What is typed into the void is let go of.
-async fn back(way: &mut Way, host: &mut TerminalHost) -> Option<Pty> {
+async fn back(way: &mut Way, host: &mut TerminalHost, printed: bool) -> Option<Pty> {
     loop {
-        if let Ok(pty) = way.open(true).await {
+        // One that never came about is begun, and no new one.
+        if let Ok(pty) = way.open(printed).await {
             return Some(pty);
         }
         let again = async {
@@ -258,12 +260,8 @@ async fn serve(way: &mut Way, pty: &mut Pty, host: &mut TerminalHost, printed: &
         };
         tokio::select! {
             () = host.output.closed() => return End::Closed,
-            done = written => {
-                writing = None;
-                if done.is_err() {
-                    return End::Lost;
-                }
-            }
+            // Where it failed, what is read says how it ended.
+            _ = written => writing = None,
             bytes = pty.reader.recv() => match bytes {
                 Some(bytes) => {
                     *printed = true;
@@ -344,7 +342,7 @@ mod tests {
             let shown = prints(&mut again, "-pid").await;
             assert!(shown.contains("still-here"), "{program}: {shown:?}");
             assert!(shown.contains("-is-up") || keeper == Keeper::Dtach, "{program} shows what was there: {shown:?}");
-            assert!(!shown.contains("started anew"), "{program}: {shown:?}");
+            assert!(!shown.contains("has ended"), "{program}: {shown:?}");
             let pid = shown.rsplit("pid-").find_map(|part| part.split('-').next()?.parse::<u32>().ok()).unwrap();
             assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
             way.end().await;
@@ -356,8 +354,8 @@ mod tests {
             }
             // As after a start of the machine: there is nothing to come back to, and that is said.
             let mut anew = way.open(true).await.unwrap();
-            let shown = prints(&mut anew, "ended with it").await;
-            assert!(shown.contains("started anew"), "{program}: {shown:?}");
+            let shown = prints(&mut anew, "a new shell").await;
+            assert!(shown.contains("has ended"), "{program}: {shown:?}");
             way.end().await;
             session.close().await;
         }

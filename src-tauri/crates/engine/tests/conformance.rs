@@ -147,6 +147,7 @@ async fn every_kind_of_machine_is_a_sandbox() {
     if let Some(computer) = computer {
         computer.end().await;
     }
+    let _ = std::fs::remove_dir_all("/tmp/berth-jobs-home");
     // Where a home cannot be written, runs are kept here, until a later one says that they were seen.
     for entry in std::fs::read_dir("/tmp").unwrap().flatten() {
         if entry.file_name().to_string_lossy().starts_with("berth-run-conformance-") {

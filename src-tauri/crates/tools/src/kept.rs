@@ -107,18 +107,19 @@ _send "$_d/out" "$_os"; _send "$_d/err" "$_s"; }
 "#;
 
 /// Who runs it: the process and when that was born, since its number may be another's one day, and on which computer, since
-/// several may share a home. One that is elsewhere is taken to run there, and is process 0 here. A run that has not said so
+/// several may share a home. One that is elsewhere is taken to run there while it prints, and is process 0 here. A run that has not said so
 /// for minutes never will.
 const WHO: &str = r#"_born() { _x=; { read -r _x </proc/"$1"/stat; } 2>/dev/null; set -- ${_x##*) }; _x=${20}; }
-_host() { _k=; { read -r _k </proc/sys/kernel/hostname; } 2>/dev/null; }
-_alive() { _p= _was= _on=; { read -r _p _was _on <"$_d/pid"; } 2>/dev/null
+_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
+_alive() { _p= _was= _on= _in=; { read -r _p _was _on _in <"$_d/pid"; } 2>/dev/null
 if [ -z "$_p" ]; then [ -n "$(find "$_d" -prune -mmin -2 2>/dev/null)" ]; return; fi
-_host; if [ -n "$_on" ] && [ "$_on" != "$_k" ]; then _p=0; return 0; fi
+_host; if [ -n "$_in" ] && [ "$_on" != "$_k" ] && [ "$_in" != "$_r" ]; then
+_p=0; [ -n "$(find "$_d" -mmin -60 2>/dev/null)" ]; return; fi
 { kill -0 "$_p" 2>/dev/null && _born "$_p" && [ "$_x" = "$_was" ]; }; }
 "#;
 
 /// Keeps a long output small while its command runs; ends with it.
-const WATCH: &str = r#"_watch() { if [ -n "$_p" ] && [ ! -e "$_d/watch" ]; then : >"$_d/watch"
+const WATCH: &str = r#"_watch() { if [ "${_p:-0}" != 0 ] && [ ! -e "$_d/watch" ]; then : >"$_d/watch"
 ( trap '' HUP; while [ -d "$_d" ] && [ ! -s "$_d/code" ] && _alive; do
 for _f in "$_d/out" "$_d/err"; do _size "$_f"; if [ "$_n" -gt "$_cap" ]; then
 [ -f "$_f.head" ] || { head -c "$_half" <"$_f" >"$_f.new" && mv -f "$_f.new" "$_f.head"; }
@@ -155,7 +156,7 @@ impl Tool for Keep {
         script.raw(WHO).raw("trap : HUP INT TERM PIPE\nif _claim; then\n");
         script.raw("{ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n");
         script
-            .raw("_born \"$_p\"; _host; echo \"$_p $_x $_k\" >\"$_d/pid\"; printf 'began\\0'\n( eval ")
+            .raw("_born \"$_p\"; _host; echo \"$_p $_x $_k $_r\" >\"$_d/pid\"; printf 'began\\0'\n( eval ")
             .word(&command);
         script.raw(" ) </dev/null >>\"$_d/out\" 2>>\"$_d/err\"\n_c=$?; echo \"$_c\" >\"$_d/code\"\n");
         if !self.seen.is_empty() {

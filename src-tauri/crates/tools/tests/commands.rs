@@ -126,6 +126,25 @@ fn a_job_that_a_start_of_the_machine_ended_says_so() {
 }
 
 #[test]
+fn of_those_that_ended_the_oldest_are_forgotten_and_never_one_that_runs() {
+    everywhere(|machine, home| {
+        machine.run(home, &start(home, "0-runs", "exec sleep 60")).unwrap();
+        let all = home.join(".berth/jobs");
+        for number in 0..61 {
+            let job = all.join(format!("j{number}"));
+            fs::create_dir(&job).unwrap();
+            for (name, content) in [("cmd", "true"), ("cwd", "/"), ("exit", "0 1\n")] {
+                fs::write(job.join(name), content).unwrap();
+            }
+        }
+        assert_eq!(machine.run(home, &jobs::ListAll).unwrap().len(), 62);
+        assert_eq!(machine.run(home, &jobs::ListAll).unwrap().len(), 51, "{}", machine.name);
+        let runs = machine.run(home, &jobs::Stop { id: "0-runs".into(), grace_ms: 2_000 }).unwrap();
+        assert_eq!(runs.state, jobs::State::Stopped);
+    });
+}
+
+#[test]
 fn stopping_ends_the_whole_group_kindly_or_not() {
     everywhere(|machine, home| {
         let kind = "trap 'echo bye; exit 5' TERM; sleep 60 & echo $! >child; echo up; wait";

@@ -219,7 +219,7 @@ fn what_runs_on_another_computer_with_the_same_home_is_left_alone() {
             }
             let here = std::fs::read_to_string(&who).unwrap();
             let pid = here.split(' ').next().unwrap().to_owned();
-            std::fs::write(&who, format!("{pid} 1 elsewhere\n")).unwrap();
+            std::fs::write(&who, format!("{pid} 1 elsewhere another-boot\n")).unwrap();
             assert!(matches!(look(machine, home, &far, 0, 0), Standing::Running { .. }), "{}", machine.name);
             machine.run(home, &End { id: far.id.clone() }).unwrap();
             assert!(Path::new("/proc").join(&pid).exists(), "{}: a process here was killed", machine.name);

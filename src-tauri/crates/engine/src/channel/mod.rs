@@ -12,6 +12,7 @@ mod watch;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use berth_model::{ActionId, Channel, ChannelId, ErrorCode, Job, RpcError, SandboxState};
 use berth_store::ChannelRecord;
@@ -25,6 +26,9 @@ use crate::world::World;
 use messages::{Answer, Published, Request};
 pub use policy::Wish;
 pub(crate) use setup::usual_folder;
+
+/// What is cancelled has so long to end.
+const STOPPING: Duration = Duration::from_secs(5);
 
 /// Everybody's way to a channel.
 pub struct Handle {
@@ -146,6 +150,15 @@ impl Handle {
     /// How many actions run now.
     pub fn busy(&self) -> usize {
         self.running().len()
+    }
+
+    /// Cancels what runs, and waits a moment for its end: a machine that stays when its sandbox is left would go on with it.
+    pub async fn stop_actions(&self) {
+        self.running().values().for_each(CancellationToken::cancel);
+        let by = tokio::time::Instant::now() + STOPPING;
+        while self.busy() > 0 && tokio::time::Instant::now() < by {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<ActionId, CancellationToken>> {

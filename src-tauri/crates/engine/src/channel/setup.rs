@@ -140,6 +140,10 @@ async fn make_folder(session: &Session, folder: &str, else_home: bool) -> Result
             let note = format!("~/{folder} could not be made, so it works in the home: {}", said(&output.stderr.bytes));
             Ok((home, Some(note)))
         }
+        Ok(_) if output.timed_out => {
+            Err(RpcError::new(ErrorCode::Failed, "The machine did not make the folder to work in within 90 s.")
+                .hint("A start-up file or a slow disk may be in the way: Check machine says what takes so long."))
+        }
         Ok(_) => {
             let why = said(&output.stderr.bytes);
             Err(RpcError::new(ErrorCode::Failed, format!("The folder {folder} could not be made there: {why}"))

@@ -166,6 +166,7 @@ impl Commands for Engine {
     async fn channel_destroy(&self, _: &Author, request: ChannelName) -> Result<Empty, RpcError> {
         let handle = self.handle(&request.channel)?;
         let id = handle.id();
+        leaving(&handle).await;
         handle.wish(Wish::Destroy).await?;
         self.0.forwards.close_channel(&self.0.world, &id).await;
         self.0.transfers.forget_channel(&self.0.world, &id).await;
@@ -191,6 +192,7 @@ impl Commands for Engine {
 
     async fn sandbox_sleep(&self, _: &Author, request: ChannelName) -> Result<Channel, RpcError> {
         let handle = self.handle(&request.channel)?;
+        leaving(&handle).await;
         handle.wish(Wish::Sleep).await?;
         Ok(handle.channel())
     }
@@ -438,5 +440,12 @@ impl Commands for Engine {
     async fn engine_stop(&self, _: &Author, _: Empty) -> Result<Empty, RpcError> {
         self.stop();
         Ok(Empty {})
+    }
+}
+
+/// A machine of the person's own stays when its channel leaves it, and what an action runs on it would, too.
+async fn leaving(handle: &Handle) {
+    if handle.channel().provider == ProviderKind::Machine {
+        handle.stop_actions().await;
     }
 }

@@ -267,7 +267,9 @@ pub async fn run(engine: &Engine, caller: &Author, request: ActionRun) -> Result
                         let start = jobs::new(&request.command, at, env);
                         let told = runner.tool(&start).await;
                         let action = Some(runner.action().clone());
-                        if told.as_ref().is_err_and(|error| error.code == ErrorCode::OutcomeUnknown) {
+                        let unseen =
+                            |error: &RpcError| matches!(error.code, ErrorCode::OutcomeUnknown | ErrorCode::Cancelled);
+                        if told.as_ref().is_err_and(unseen) {
                             // It may run: where it does, it is found by its id once the machine answers.
                             let cwd = start.at.display();
                             jobs_of.job(jobs::unseen(&start, cwd, request.service, action.clone())).await;

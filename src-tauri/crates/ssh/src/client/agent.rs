@@ -1,7 +1,7 @@
 //! The agent that holds a person's keys. One that hangs costs a moment, and not the connection.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use russh::keys::agent::client::{AgentClient, AgentStream};
 use russh::keys::agent::{AgentIdentity, AgentSessionBinding};
@@ -14,8 +14,6 @@ use super::attempt::Attempt;
 const LIST: Duration = Duration::from_secs(3);
 /// How long it may take to sign: it may ask the person to touch a key.
 const SIGN: Duration = Duration::from_secs(60);
-/// An agent that takes longer has asked the person, as it will each time.
-const BY_ITSELF: Duration = Duration::from_secs(1);
 
 pub(crate) type Client = AgentClient<Box<dyn AgentStream + Send + Unpin>>;
 
@@ -79,12 +77,11 @@ impl Signer for AgentSigner<'_> {
         hash: Option<HashAlg>,
         data: Vec<u8>,
     ) -> Result<Vec<u8>, AgentAuthError> {
-        let begun = Instant::now();
         let signed = self.client.sign_request(self.identity, hash, data);
         let signed = self.attempt.unhurried(tokio::time::timeout(SIGN, signed)).await;
         let touched =
             matches!(self.identity.public_key().algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256);
-        if touched || begun.elapsed() > BY_ITSELF {
+        if touched {
             self.attempt.asked_anew();
         }
         match signed {

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -109,6 +110,9 @@ pub(crate) fn name(known: &KnownHosts) -> String {
     }
 }
 
+/// Who writes our own file: what one takes out and another adds at the same time would be lost.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// Writes a machine down in our own file, which is made where it is missing.
 pub(crate) fn remember(known: &KnownHosts, key: &PublicKey) -> io::Result<()> {
     let name = name(known);
@@ -121,6 +125,7 @@ pub(crate) fn remember(known: &KnownHosts, key: &PublicKey) -> io::Result<()> {
     if let Some(folder) = known.own.parent() {
         fs::create_dir_all(folder)?;
     }
+    let _one = WRITING.lock();
     let mut options = fs::OpenOptions::new();
     options.create(true).append(true).read(true);
     #[cfg(unix)]
@@ -138,6 +143,7 @@ pub(crate) fn remember(known: &KnownHosts, key: &PublicKey) -> io::Result<()> {
 
 /// Takes a machine's key out of our own file, by its name there and its fingerprint. Says whether it was there.
 pub fn forget_host_key(own: &Path, host: &str, fingerprint: &str) -> io::Result<bool> {
+    let _one = WRITING.lock();
     let text = fs::read(own)?;
     let is_it = |line: &&[u8]| {
         parse(line).ok().flatten().is_some_and(|line| {

@@ -156,13 +156,17 @@ impl Link {
             if given_up {
                 let _ = self.insisted.notified().now_or_never();
                 tokio::select! {
+                    biased;
                     () = self.insisted.notified() => {}
                     () = tokio::time::sleep(REFUSED) => {
                         // Who wanted a connection before was told why there is none: nothing is tried by itself, for a
                         // person might be asked again.
                         let _ = self.wanted.notified().now_or_never();
                         self.standing.send_modify(|standing| standing.refusing = false);
-                        self.wanted.notified().await;
+                        tokio::select! {
+                            () = self.wanted.notified() => {}
+                            () = self.insisted.notified() => {}
+                        }
                     }
                 }
             } else if attempt > 0 {

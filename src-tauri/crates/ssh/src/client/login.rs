@@ -105,7 +105,11 @@ impl<H: client::Handler> Login<'_, H> {
 
     pub(super) fn refusal(&mut self, app: bool) -> SshError {
         // A connection that broke is made again; but not over and over at the cost of a person's answers.
-        if self.handle.is_closed() && self.farewell.said().is_none() && !self.attempt.has_asked() {
+        if self.handle.is_closed()
+            && self.farewell.said().is_none()
+            && !self.attempt.has_asked()
+            && !self.attempt.asks_each_time()
+        {
             return SshError::NotConnected { reason: "the machine hung up during the login".to_owned() };
         }
         let hint = if self.handle.is_closed() {

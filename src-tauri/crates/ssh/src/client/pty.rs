@@ -52,6 +52,8 @@ impl Session {
         let mut tries = 0;
         loop {
             match self.open_pty(&request).await {
+                // That one is refused is no matter of the connection.
+                refused @ Err(SshError::Ssh(russh::Error::ChannelOpenFailure(_))) => return refused,
                 Err(SshError::Ssh(_)) if tries < TRIES => tries += 1,
                 Err(SshError::Ssh(_)) => return Err(lost()),
                 opened => return opened,

@@ -1,6 +1,6 @@
 //! From an address to a target: where it is, how to be let in, and how to know that it is the right machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -81,7 +81,10 @@ impl Resolver<'_> {
                 return Err(SshError::Config { reason });
             }
             let asked = config::ask(self.program, &address, self.options.config.as_deref());
-            let usual = config::ask(self.program, &address, Some("none".as_ref()));
+            // What the system sets for everybody is nobody's wish.
+            let system = Path::new("/etc/ssh/ssh_config");
+            let system = if system.is_file() { system } else { Path::new("none") };
+            let usual = config::ask(self.program, &address, Some(system));
             let (asked, usual) = tokio::join!(asked, usual);
             let (asked, usual) = (asked?, usual.ok().flatten().unwrap_or_default());
             let settings = asked.unwrap_or_else(|| {

@@ -315,9 +315,12 @@ impl Inner {
                 return Ok(worker);
             }
             // A machine that ends the connection of whoever starts a shell would be logged into for ever.
-            if lost == LOST || by.is_some_and(|by| lost > 0 && Instant::now() >= by) {
+            if lost == LOST {
                 let reason = "the machine ends the connection whenever a shell is started".to_owned();
                 return Err(SshError::NotConnected { reason });
+            }
+            if by.is_some_and(|by| lost > 0 && Instant::now() >= by) {
+                return Err(super::error::lost());
             }
             let returning = self.link.pool.is_returning();
             if !returning && let Some(slot) = self.link.pool.take(Lane::Actions, channels) {

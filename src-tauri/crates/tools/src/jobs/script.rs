@@ -76,17 +76,17 @@ printf '\0'
 /// Tells how all jobs stand, and then what they are, by one `cat`; of those that ended, the oldest are then forgotten.
 pub(super) const LIST: &str = r#"n=0 old= z=
 set --
-for b in "$jobs" "$temp" "$shm"; do
-[ -d "$b" ] && { [ "$b" = "$jobs" ] || [ -O "$b" ]; } || continue
-for j in "$b"/*; do
+for base in "$jobs" "$temp" "$shm"; do
+[ -d "$base" ] && { [ "$base" = "$jobs" ] || [ -O "$base" ]; } || continue
+for j in "$base"/*; do
 [ -f "$j/cmd" ] || continue
 if [ -z "$z" ]; then
-z=$b/.nul
+z=$base/.nul
 [ -s "$z" ] || printf '\0' >"$z"
 fi
 stands
 set -- "$@" "$j/cwd" "$z" "$j/cmd" "$z"
-case $b/$s in
+case $base/$s in
 "$jobs/exited" | "$jobs/stopped") n=$((n + 1)) old="$old ${j##*/}";;
 esac
 done
@@ -115,7 +115,8 @@ trap 'exit 143' HUP INT TERM
 /// Makes the folder of job `$id`, where something can be written: that is the right to start it, and whoever has it goes
 /// on though the connection ends. Another one waits until it did.
 pub(super) const AGAIN: &str = r#"trap : HUP INT TERM PIPE
-room() { mkdir -p -m 700 -- "$1" && echo x >"$1/.room" && [ -s "$1/.room" ] && { [ "$1" = "$jobs" ] || [ -O "$1" ]; }; }
+room() { mkdir -p -m 700 -- "$1" && [ ! -L "$1" ] && { [ "$1" = "$jobs" ] || [ -O "$1" ]; } &&
+echo x >"$1/.room" && [ -s "$1/.room" ]; }
 make() { for b in "$jobs" "$temp" "$shm"; do
 room "$b" || continue
 j=$b/$id

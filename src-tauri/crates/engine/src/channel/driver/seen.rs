@@ -56,24 +56,27 @@ impl Driver {
     async fn rebooted(&mut self, jobs: Vec<Job>) {
         let Some(live) = self.live.clone() else { return };
         let (services, ended): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.service);
-        let named = |jobs: &[Job]| jobs.iter().map(|job| job.command.as_str()).collect::<Vec<_>>().join(", ");
-        let mut text = "The machine was started anew.".to_owned();
-        if !ended.is_empty() {
-            text.push_str(&format!(" With it ended: {}.", named(&ended)));
-        }
-        if !services.is_empty() {
-            text.push_str(&format!(" Started again: {}.", named(&services)));
-        }
-        self.notice(&text, None).await;
         let (world, record, notes) = (self.world.clone(), self.record.clone(), self.notes_of_now());
         let task = Task::spawn("services", async move {
-            for service in &services {
+            let named = |jobs: &[Job]| jobs.iter().map(|job| job.command.as_str()).collect::<Vec<_>>().join(", ");
+            let (mut begun, mut error) = (Vec::new(), None);
+            for service in services {
                 let audited = Audited { world: &world, channel: (&record.id, &record.name), live: &live };
-                match jobs::restart(&audited, service).await {
-                    Ok(job) => notes.send(Note::Job(job)),
-                    Err(error) => tracing::warn!(job = %service.id, %error, "a service could not be started again"),
+                match jobs::restart(&audited, &service).await {
+                    Ok(job) => {
+                        notes.send(Note::Job(job));
+                        begun.push(service);
+                    }
+                    Err(failed) => error = Some(failed),
                 }
             }
+            let mut text = "The machine was started anew.".to_owned();
+            for (what, jobs) in [("With it ended", &ended), ("Started again", &begun)] {
+                if !jobs.is_empty() {
+                    text.push_str(&format!(" {what}: {}.", named(jobs)));
+                }
+            }
+            world.tell(&record.id, Author::Berth, EntryBody::Notice { text, error }).await;
         });
         if let State::Running { _tasks } = &mut self.state {
             _tasks.push(task);
