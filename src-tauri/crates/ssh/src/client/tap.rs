@@ -126,8 +126,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         let heard = &this.heard;
-        heard.bytes.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
-        heard.waits.store(polled.is_pending(), Ordering::Relaxed);
+        let came = buf.filled().len() - before;
+        heard.bytes.fetch_add(came as u64, Ordering::Relaxed);
+        // At its end, too, nothing is there that was not heard: a write that waits would wait for ever.
+        heard.waits.store(polled.is_pending() || came == 0, Ordering::Relaxed);
         this.first = this.first && heard.hear(&buf.filled()[before..]);
         polled
     }
