@@ -78,7 +78,8 @@ async fn done<T>(
     work: impl Future<Output = Result<T, String>>,
 ) -> Result<T, String> {
     left.lock().unwrap().insert(name);
-    let done = work.await;
+    // On the heap: all of it together is more than a stack.
+    let done = Box::pin(work).await;
     left.lock().unwrap().remove(name);
     done
 }
