@@ -1,17 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from '$lib/api';
+import { check } from '$lib/state/samples';
 import { detailOf, forgetCommand, markOf, progress, stepWords, verdict } from './report';
 
-const check = (changes: Partial<Check>): Check => ({
-  id: 'shell',
-  label: 'A shell that answers',
-  ok: true,
-  optional: false,
-  overtaken: false,
-  detail: '',
-  duration_ms: 1,
-  ...changes,
-});
 const report = (ok: boolean, ...checks: Check[]) => ({ ok, checks, round_trip_ms: null, text: '' });
 
 describe('verdict', () => {

@@ -1,19 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Check, CheckReport, Connection } from '$lib/api';
 import { Checking } from '$lib/state/checks.svelte';
-import { channel } from '$lib/state/samples';
+import { channel, check } from '$lib/state/samples';
 import { machineState } from './words';
-
-const check = (changes: Partial<Check> = {}): Check => ({
-  id: 'shell',
-  label: 'A shell that answers',
-  ok: true,
-  optional: false,
-  overtaken: false,
-  detail: '',
-  duration_ms: 1,
-  ...changes,
-});
 
 async function checked(...checks: Check[]) {
   const ok = checks.every((one) => one.ok || one.optional);

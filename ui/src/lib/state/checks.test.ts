@@ -1,20 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckReport } from '$lib/api';
 import { Checks } from './checks.svelte';
-import { machine } from './samples';
+import { check, machine } from './samples';
 import { FakeBackend, settle } from './testing';
 
 const report = (ok: boolean): CheckReport => ({ ok, checks: [], round_trip_ms: 12, text: '' });
-
-const step = (id: string) => ({
-  id,
-  label: id,
-  ok: true,
-  optional: false,
-  overtaken: false,
-  detail: '',
-  duration_ms: 1,
-});
 
 describe('Checks', () => {
   it('keeps one check for each machine and channel, with what it found', async () => {
@@ -87,7 +77,7 @@ describe('Checks', () => {
     const checks = new Checks(backend);
     const of = { kind: 'machine' as const, id: 'x' };
     void checks.of(of).run();
-    checks.tell(of, [step('tcp')]);
+    checks.tell(of, [check({ id: 'tcp' })]);
     expect(checks.of(of).found.map(({ id }) => id)).toEqual(['tcp']);
     checks.of(of).cancel();
     void checks.of(of).run();

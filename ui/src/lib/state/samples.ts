@@ -3,6 +3,7 @@ import type {
   ActionCard,
   Author,
   Channel,
+  Check,
   Entry,
   EntryBody,
   Event,
@@ -123,6 +124,19 @@ export function transfer(id: string, changes: Partial<Transfer> = {}): Transfer 
     done: 0,
     total: 1000,
     status: { state: 'running' },
+    ...changes,
+  };
+}
+
+export function check(changes: Partial<Check> = {}): Check {
+  return {
+    id: 'shell',
+    label: 'A shell that answers',
+    ok: true,
+    optional: false,
+    overtaken: false,
+    detail: '',
+    duration_ms: 1,
     ...changes,
   };
 }
