@@ -19,13 +19,29 @@ use table::Table;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let long = std::env::args().any(|argument| argument == "--long");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let long = arguments.iter().any(|argument| argument == "--long");
+    // With names of parts, only these are measured, and the whole's figures stay as they are.
+    let all = arguments.iter().all(|argument| argument == "--long");
+    let part = |name: &str| all || arguments.iter().any(|argument| argument == name);
     let mut table = Table::default();
-    runtime.block_on(actions::measure(&mut table));
-    runtime.block_on(transfers::measure(&mut table));
-    runtime.block_on(network::measure(&mut table, long));
-    runtime.block_on(own::measure(&mut table));
-    runtime.block_on(app::measure(&mut table));
+    if part("actions") {
+        runtime.block_on(actions::measure(&mut table));
+    }
+    if part("transfers") {
+        runtime.block_on(transfers::measure(&mut table));
+    }
+    if part("network") {
+        runtime.block_on(network::measure(&mut table, long));
+    }
+    if part("own") {
+        runtime.block_on(own::measure(&mut table));
+    }
+    if part("app") {
+        runtime.block_on(app::measure(&mut table));
+    }
     table.print();
-    table.write(Path::new("target/bench.json"));
+    if all {
+        table.write(Path::new("target/bench.json"));
+    }
 }

@@ -1,13 +1,13 @@
 //! A command whose outcome outlives the connection: it is begun once, followed, and asked after until its end is known.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use berth_model::{ErrorCode, JobId, RpcError};
 use berth_ssh::{RunOptions, Session, SessionState, SshError};
-use berth_tools::kept::{BEGAN, End, Keep, Look, Standing};
+use berth_tools::kept::{BEGAN, End, Keep, Kept, Look, Standing};
 use berth_tools::{Ran, Run, Script, Tool};
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -25,6 +25,10 @@ const CALM: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(20);
 /// A connection that was lost is waited for so long before it is said that nothing was run.
 const BEGIN: Duration = Duration::from_secs(15);
+/// So many outcomes that were seen lie in the machine, before one command's way is used to forget them; fewer, where they
+/// are of so many bytes.
+const GATHER: usize = 16;
+const GATHER_BYTES: u64 = 256 * 1024;
 /// What has not ended after so many kills does not end.
 const ENDS: u32 = 3;
 
@@ -42,10 +46,27 @@ pub struct Outcome {
 }
 
 /// Runs commands on one machine. Remembers which outcomes were seen, until the machine was told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Keeper {
-    seen: Mutex<Vec<String>>,
+    /// What the ids of its runs begin with.
+    set: String,
+    next: AtomicU64,
+    seen: Mutex<Seen>,
     swept: AtomicBool,
+}
+
+/// Runs whose outcomes were seen, and how much came back for them.
+#[derive(Debug, Default)]
+struct Seen {
+    ids: Vec<String>,
+    bytes: u64,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        let (next, seen, swept) = (AtomicU64::new(1), Mutex::default(), AtomicBool::default());
+        Self { set: JobId::fresh().0, next, seen, swept }
+    }
 }
 
 /// One command on its way.
@@ -104,21 +125,21 @@ impl Keeper {
         let mut way =
             Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out, begun, open };
         loop {
-            let id = JobId::fresh().0;
+            let id = format!("{}-{}", self.set, self.next.fetch_add(1, Relaxed));
             let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.load(Relaxed) };
             way.open = Some(id.clone());
             let ran = match way.begin(&keep).await {
                 Ok(Begun::Ended(ran)) => Ok(Some(ran)),
                 Ok(Begun::Not) => {
-                    self.put(keep.seen);
+                    self.put(keep.seen, 0);
                     Ok(None)
                 }
                 Ok(Begun::Unknown) => {
-                    self.put(keep.seen);
+                    self.put(keep.seen, 0);
                     way.resume(&id).await
                 }
                 Err(error) => {
-                    self.put(keep.seen);
+                    self.put(keep.seen, 0);
                     Err(error)
                 }
             };
@@ -128,19 +149,26 @@ impl Keeper {
             }
             self.swept.fetch_or(ran.is_ok(), Relaxed);
             if let Some(ran) = ran? {
-                self.put(vec![id]);
+                self.put(vec![id], way.bytes_out);
                 let (timed_out, bytes_in, bytes_out) = (way.timed_out, way.bytes_in, way.bytes_out);
                 return Ok(Outcome { ran, timed_out, bytes_in, bytes_out });
             }
         }
     }
 
+    /// What is to be forgotten, once that is worth a program's start in the machine.
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.ids.len() < GATHER && seen.bytes < GATHER_BYTES {
+            return Vec::new();
+        }
+        std::mem::take(&mut *seen).ids
     }
 
-    fn put(&self, ids: Vec<String>) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+    fn put(&self, ids: Vec<String>, bytes: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.ids.extend(ids);
+        seen.bytes += bytes;
     }
 }
 
@@ -180,8 +208,9 @@ impl Way<'_> {
                     self.timed_out |= output.timed_out;
                     let reply = reply(&output);
                     return match keep.parse(&reply) {
-                        Ok(Some(ran)) => Ok(Begun::Ended(ran)),
-                        Ok(None) => Ok(Begun::Not),
+                        Ok(Kept::Ended(ran)) => Ok(Begun::Ended(ran)),
+                        Ok(Kept::Taken) => Ok(Begun::Not),
+                        Ok(Kept::Untold) => Ok(Begun::Unknown),
                         // Its shell was stopped so hard, by us or from outside, that it told nothing; what was printed is kept.
                         Err(_) if output.timed_out || output.exit_code > 128 => Ok(Begun::Unknown),
                         Err(error) => Err(tool_error(error)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use berth_model::{ChannelId, RpcError, TerminalId};
 use berth_ssh::{Pty, PtyRequest, RunOptions, Session, SshError};
+use berth_tools::BORN;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -36,9 +37,6 @@ pub(crate) const FIND_KEEPER: &str =
 /// Where the system has no folder for screen's sockets, only root could make one.
 const SCREENS: &str =
     "mkdir -p -m 700 \"$HOME/.berth\" \"$HOME/.berth/screens\"; export SCREENDIR=\"$HOME/.berth/screens\"";
-
-/// When a process was born: its number may be another's one day.
-const BORN: &str = "born() { b=; { read -r b </proc/\"$1\"/stat; } 2>/dev/null; set -- ${b##*) }; b=${20}; };";
 
 /// What keeps a terminal while nobody is connected to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +77,7 @@ impl Keeper {
             }
             Self::Dtach => format!(
                 "mkdir -p -m 700 \"$HOME/.berth\" && exec dtach -A \"$HOME/.berth/{name}\" -E -z -r winch \
-                 sh -c '{BORN} born $$; echo \"$$ $b\" >\"$HOME/.berth/{name}.pid\"; '{shell}"
+                 sh -c '{BORN}; _born $$; echo \"$$ $_x\" >\"$HOME/.berth/{name}.pid\"; '{shell}"
             ),
         }
     }
@@ -96,8 +94,8 @@ impl Keeper {
                  while read -r s; do screen -S \"$s\" -X quit; done"
             ),
             Self::Dtach => format!(
-                "{BORN} for f in \"$HOME/.berth/{name}\"*.pid; do [ -f \"$f\" ] || continue; p= w=; read -r p w <\"$f\"
-                 born \"$p\"; [ \"$b\" != \"$w\" ] || kill -HUP \"$p\" 2>/dev/null
+                "{BORN}; for f in \"$HOME/.berth/{name}\"*.pid; do [ -f \"$f\" ] || continue; p= w=; read -r p w <\"$f\"
+                 _born \"$p\"; [ \"$_x\" != \"$w\" ] || kill -HUP \"$p\" 2>/dev/null
                  rm -f \"$f\" \"${{f%.pid}}\"; done"
             ),
         }

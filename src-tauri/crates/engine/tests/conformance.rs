@@ -18,7 +18,7 @@ use berth_providers::{Local, LocalConfig, SandboxSpec};
 use berth_ssh::{PtyRequest, RunOptions, Session, SessionOptions, SshTarget, TreeOptions};
 use berth_testbed::machine::{Home, Kind, Machine};
 use berth_testbed::{has_terminals, is_root};
-use berth_tools::kept::Keep;
+use berth_tools::kept::{Keep, Kept, Look, Standing};
 use berth_tools::{Content, Place, Reply, Run, Tool, ToolError, jobs};
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -150,7 +150,7 @@ async fn every_kind_of_machine_is_a_sandbox() {
     let _ = std::fs::remove_dir_all("/tmp/berth-jobs-home");
     // Where a home cannot be written, runs are kept here, until a later one says that they were seen.
     for entry in std::fs::read_dir("/tmp").unwrap().flatten() {
-        if entry.file_name().to_string_lossy().starts_with("berth-run-conformance-") {
+        if entry.file_name().to_string_lossy().starts_with("berth-run-conformance") {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -286,10 +286,21 @@ async fn runs(session: &Session) -> Result<(), String> {
         seen: Vec::new(),
         sweep: true,
     };
-    let ran = tool(session, &keep("echo \"$A\"; pwd; echo wrong >&2; exit 3")).await?.ok_or("it did not run")?;
+    let Kept::Ended(ran) = tool(session, &keep("echo \"$A\"; pwd; echo wrong >&2; exit 3")).await? else {
+        return Err("it did not run".to_owned());
+    };
     must((ran.stdout.as_str(), ran.stderr.as_str(), ran.exit_code) == ("b c\n/\n", "wrong\n", 3), &format!("{ran:?}"))?;
-    let ran = tool(session, &keep("yes | head -c 3000000")).await?.ok_or("it did not run")?;
-    must(ran.exit_code == 0 && ran.stdout.starts_with("y\ny\n"), "a long output is wrong")
+    let long = keep("yes | head -c 3000000");
+    must(tool(session, &long).await? == Kept::Untold, "a long output is told at once")?;
+    let look = Look { id: long.id, out: 0, err: 0 };
+    let script = look.script().map_err(|error| error.to_string())?;
+    let options = RunOptions { output_limit: script.reply_limit, ..RunOptions::default() };
+    let output = session.run(&script.text, options).await.map_err(|error| error.to_string())?;
+    let reply = Reply { stdout: &output.stdout.bytes, stderr: &[], exit_code: output.exit_code, truncated: false };
+    match look.standing(&long.run, &reply).map_err(|error| error.to_string())? {
+        Standing::Ended(ran) => must(ran.exit_code == 0 && ran.stdout.starts_with("y\ny\n"), "a long output is wrong"),
+        standing => Err(format!("a long output is not told: {standing:?}")),
+    }
 }
 
 fn rand_id() -> u128 {

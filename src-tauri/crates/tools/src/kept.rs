@@ -1,20 +1,23 @@
 //! Commands whose outcome is kept in the machine until it was seen: a connection that drops loses nothing, and nothing
 //! runs twice.
 //!
-//! A run has a folder of its own, `berth-run-<id>`: `pid` (the shell that runs it), `out` and `err` (what it printed),
-//! `code` (its exit code, once it ended). Making the folder is the right to run: whoever finds none by [`Look`] makes
-//! it first, with a `tomb` in it, and a start that comes late, from a connection that was given up, finds it and does
-//! nothing.
+//! Runs come in sets: run `<set>-<n>` has files in the folder `berth-run-<set>`, `<n>.pid` (the shell that runs it),
+//! `<n>.out` and `<n>.err` (what it printed), `<n>.code` (its exit code, once it ended). Making the first is the right to
+//! run: whoever finds none by [`Look`] makes it, with the word `tomb` in it, and a start that comes late, from a connection
+//! that was given up, finds it and does nothing.
 //!
 //! The folder is in `~/.berth/runs`, or where that cannot be written (no home, a full disk) in a folder for temporary
 //! files; where nothing can be written at all, the command runs without one, as [`Run`] does.
+//!
+//! What is done before and after each command is done by the shell itself where it can be: each program that is started
+//! takes about a millisecond, and a fast connection's whole way takes less than one.
 
-use crate::{ErrorKind, Ran, Reply, Run, Script, ShellScript, Tool, ToolError, path, reply::Fields};
+use crate::{BORN, ErrorKind, Ran, Reply, Run, Script, ShellScript, Tool, ToolError, path, reply::Fields};
 
 /// Runs a command and keeps its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
-    /// The run's id: letters, digits and `-`, 64 at most. Never used again.
+    /// The run's id: letters, digits and `-`, 64 at most; up to the last `-` it names the set. Never used again.
     pub id: String,
     /// What to run.
     pub run: Run,
@@ -40,6 +43,17 @@ pub struct Look {
 pub struct End {
     /// The run's id.
     pub id: String,
+}
+
+/// What became of a command that was to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// It ended.
+    Ended(Ran),
+    /// It ended, or is about to; [`Look`] tells of it. A long output is told by that alone.
+    Untold,
+    /// It has begun under this id before, or will never.
+    Taken,
 }
 
 /// How a run stands.
@@ -73,20 +87,28 @@ pub const BEGAN: &[u8] = b"began\0";
 const LIMIT: u64 = 512 * 1024;
 /// So many bytes of each stream are kept in the machine while a command runs; beyond, its first part and its last.
 const CAP: u64 = 64 * 1024 * 1024;
+/// The exit code of a script whose command ended without its outcome being told.
+const UNTOLD: i32 = 79;
 /// So many bytes of each stream come with one look.
 const PART: u64 = 64 * 1024;
 
-/// `_find` sets `_d` to the run's folder. `_claim` makes it, and fails with `_d` empty where nothing can be written, with
-/// `_d` set where somebody else has it. The names are such that no command means them.
-const FOLDER: &str = r#"_bases() { set -- "${HOME%/}/.berth/runs" "${TMPDIR:-/tmp}" /dev/shm
-for _b do _d=$_b/berth-run-$_id; ! "$_does" || return 0; done; _d=; return 1; }
-_there() { [ -d "$_d" ]; }
+/// `_find` sets `_d` to what the names of the run's files begin with. `_claim WORDS` makes the first of them, and fails with
+/// `_d` empty where nothing can be written, with `_d` set where somebody else has made it. The names are such that no
+/// command means them.
+const FILES: &str = r#"_home=${HOME%/}/.berth/runs
+_bases() { for _b in "$_home" "${TMPDIR:-/tmp}" /dev/shm
+do _o=$_b/berth-run-${_id%-*}; _d=$_o/${_id##*-}; ! "$_does" || return 0; done; _d=; return 1; }
+_ours() { [ "$_b" = "$_home" ] || { [ ! -L "$_o" ] && [ -O "$_o" ]; }; }
+_there() { [ -e "$_d.pid" ] && _ours; }
 _find() { _does=_there; _bases; }
-_make() { if [ "${_b%/.berth/runs}" != "$_b" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/null || return 1; fi
-mkdir -m 700 -- "$_d" 2>/dev/null || { [ -d "$_d" ]; return; }
-{ echo x >"$_d/err" && : >"$_d/err" && : >"$_d/out"; } 2>/dev/null && _mine=1 && return 0
-rm -rf -- "$_d"; return 1; }
-_claim() { _mine=; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
+_make() { if [ ! -d "$_o" ]; then
+if [ "$_b" = "$_home" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/null || return 1; fi
+mkdir -m 700 -- "$_o" 2>/dev/null || [ -d "$_o" ] || return 1; fi; _ours || return 1
+set -C; { { :; } >"$_d.pid"; } 2>/dev/null; _x=$?; set +C
+[ "$_x" = 0 ] || { [ -e "$_d.pid" ]; return; }
+{ echo "$_words" >"$_d.pid" && echo x >"$_d.err" && { :; } >"$_d.err" && { :; } >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
+rm -f -- "$_d".*; return 1; }
+_claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
 "#;
 
 /// `_show CODE` tells of a run that ended: fields, and then exactly as many bytes as these say. Of a stream, `_n` is what
@@ -101,36 +123,37 @@ _send() { if [ "$2" = 0 ]; then :
 elif [ -f "$1.head" ]; then head -c "$_half" <"$1.head"; [ "$2" = "$_half" ] || tail -c "$(($2 - _half))" <"$1"
 elif [ "$2" = $((_half * 2)) ]; then head -c "$_half" <"$1"; tail -c "$_half" <"$1"
 else head -c "$2" <"$1"; fi; }
-_show() { _tell "$_d/out"; _oa=$_a _os=$_s; _tell "$_d/err"
+_show() { _tell "$_d.out"; _oa=$_a _os=$_s; _tell "$_d.err"
 printf 'ended\0%s\0%s\0%s\0%s\0%s\0' "$1" "$_oa" "$_os" "$_a" "$_s"
-_send "$_d/out" "$_os"; _send "$_d/err" "$_s"; }
+_send "$_d.out" "$_os"; _send "$_d.err" "$_s"; }
 "#;
 
-/// Who runs it: the process and when that was born, since its number may be another's one day, and on which computer, since
+/// Who runs it: the process and when that was born, and on which computer, since
 /// several may share a home. One that is elsewhere is taken to run there while it prints, and is process 0 here. A run that has not said so
 /// for minutes never will.
-const WHO: &str = r#"_born() { _x=; { read -r _x </proc/"$1"/stat; } 2>/dev/null; set -- ${_x##*) }; _x=${20}; }
-_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
-_alive() { _p= _was= _on= _in=; { read -r _p _was _on _in <"$_d/pid"; } 2>/dev/null
-if [ -z "$_p" ]; then [ -n "$(find "$_d" -prune -mmin -2 2>/dev/null)" ]; return; fi
+const WHO: &str = r#"_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
+_alive() { _p= _was= _on= _in=; { read -r _p _was _on _in <"$_d.pid"; } 2>/dev/null
+if [ -z "$_p" ]; then [ -n "$(find "$_d.pid" -prune -mmin -2 2>/dev/null)" ]; return; fi
 _host; if [ -n "$_in" ] && [ "$_on" != "$_k" ] && [ "$_in" != "$_r" ]; then
-_p=0; [ -n "$(find "$_d" -mmin -60 2>/dev/null)" ]; return; fi
+_p=0; [ -n "$(find "$_d".* -prune -mmin -60 2>/dev/null)" ]; return; fi
 { kill -0 "$_p" 2>/dev/null && _born "$_p" && [ "$_x" = "$_was" ]; }; }
 "#;
 
 /// Keeps a long output small while its command runs; ends with it.
-const WATCH: &str = r#"_watch() { if [ "${_p:-0}" != 0 ] && [ ! -e "$_d/watch" ]; then : >"$_d/watch"
-( trap '' HUP; while [ -d "$_d" ] && [ ! -s "$_d/code" ] && _alive; do
-for _f in "$_d/out" "$_d/err"; do _size "$_f"; if [ "$_n" -gt "$_cap" ]; then
+const WATCH: &str = r#"_watch() { if [ "${_p:-0}" != 0 ] && [ ! -e "$_d.watch" ]; then : >"$_d.watch"
+( trap '' HUP; while [ -e "$_d.pid" ] && [ ! -s "$_d.code" ] && _alive; do
+for _f in "$_d.out" "$_d.err"; do _size "$_f"; if [ "$_n" -gt "$_cap" ]; then
 [ -f "$_f.head" ] || { head -c "$_half" <"$_f" >"$_f.new" && mv -f "$_f.new" "$_f.head"; }
 : >"$_f"; echo "$((_g + _n))" >"$_f.gone"; fi; done; sleep 1; done ) </dev/null >/dev/null 2>&1 8>&- 9>&- &
 fi; }
 "#;
 
 /// What an app that ended left: of the last of its runs it could not say any more that it had seen their outcome.
-const SWEEP: &str = r#"( cd -- "${HOME%/}/.berth/runs" 2>/dev/null || exit 0
-find . ! -name . -prune -name 'berth-run-*' -mtime +30 2>/dev/null | while IFS= read -r _d; do
-case $_d in ./berth-run-*) if [ -s "$_d/code" ] || [ -e "$_d/tomb" ]; then rm -rf -- "$_d"; fi;; esac; done )
+const SWEEP: &str = r#"( cd -- "$_home" 2>/dev/null || exit 0
+find . ! -name . -prune -name 'berth-run-*' -mtime +30 2>/dev/null | while IFS= read -r _o; do
+case $_o in ./berth-run-*) _x=; for _d in "$_o"/*.pid; do
+_p=; { read -r _p <"$_d"; } 2>/dev/null; [ ! -e "$_d" ] || [ -s "${_d%pid}code" ] || [ "$_p" = tomb ] || _x=1; done
+[ -n "$_x" ] || rm -rf -- "$_o";; esac; done )
 "#;
 
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
@@ -139,35 +162,39 @@ fn begin(id: &str) -> Result<ShellScript, ToolError> {
         return Err(ToolError::bad_request(format!("`{}` is no run's id.", path::display(id))));
     }
     let mut script = ShellScript::bare();
-    script.raw(&format!("_id={id} _half={} _cap={CAP}\n", LIMIT / 2)).raw(FOLDER);
+    script.raw(&format!("_id={id} _half={} _cap={CAP}\n", LIMIT / 2)).raw(FILES);
     Ok(script)
 }
 
 impl Tool for Keep {
-    /// Nothing where the command has begun under this id before.
-    type Output = Option<Ran>;
+    type Output = Kept;
 
     fn script(&self) -> Result<Script, ToolError> {
         let mut script = begin(&self.id)?;
-        script.raw(SHOW);
         let command = self.run.script()?.text;
-        // What is looked for in the folder is there before the command begins, and its end is written down before it is told.
+        // What is looked for is there before the command begins, and its end is written down before it is told.
         // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
-        script.raw(WHO).raw("trap : HUP INT TERM PIPE\nif _claim; then\n");
+        script.raw(BORN).raw("\n").raw(WHO).raw("trap : HUP INT TERM PIPE\n");
         script.raw("{ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n");
-        script
-            .raw("_born \"$_p\"; _host; echo \"$_p $_x $_k $_r\" >\"$_d/pid\"; printf 'began\\0'\n( eval ")
-            .word(&command);
-        script.raw(" ) </dev/null >>\"$_d/out\" 2>>\"$_d/err\"\n_c=$?; echo \"$_c\" >\"$_d/code\"\n");
+        script.raw(
+            "_born \"$_p\"; _host; if _claim \"$_p $_x $_k $_r\"; then\nexec 3>&2 2>/dev/null\nprintf 'began\\0'\n",
+        );
+        script.raw("( eval ").word(&command);
+        script.raw(" ) </dev/null >>\"$_d.out\" 2>>\"$_d.err\" 3>&-\n_c=$?; echo \"$_c\" >\"$_d.code\"\n");
+        script.raw(&format!(
+            "_send() {{ [ ! -s \"$1\" ] || head -c {} <\"$1\"; printf '\\0'; }}\n\
+             printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\"; _send \"$_d.err\" >&3\n\
+             [ ! -e \"$_d.out.head\" ] && [ ! -e \"$_d.err.head\" ] || exit {UNTOLD}\n",
+            LIMIT + 1
+        ));
         if !self.seen.is_empty() {
             script.raw("( set --; for _id in");
             for id in &self.seen {
                 begin(id)?;
                 script.raw(" ").raw(id);
             }
-            script.raw("; do ! _find || set -- \"$@\" \"$_d\"; done; rm -rf -- \"$@\" )\n");
+            script.raw("; do ! _find || set -- \"$@\" \"$_d\".*; done; rm -f -- \"$@\" )\n");
         }
-        script.raw("_show \"$_c\"\n");
         if self.sweep {
             script.raw(SWEEP);
         }
@@ -176,15 +203,29 @@ impl Tool for Keep {
         script.finish(2 * usize::try_from(LIMIT).unwrap_or(usize::MAX) + 4_096, false)
     }
 
-    fn parse(&self, reply: &Reply<'_>) -> Result<Option<Ran>, ToolError> {
+    fn parse(&self, reply: &Reply<'_>) -> Result<Kept, ToolError> {
         if let Some(stdout) = reply.stdout.strip_prefix(b"plain\0") {
-            return self.run.parse(&Reply { stdout, ..*reply }).map(Some);
+            return self.run.parse(&Reply { stdout, ..*reply }).map(Kept::Ended);
+        }
+        if reply.exit_code == UNTOLD {
+            return Ok(Kept::Untold);
         }
         let stdout = reply.stdout.strip_prefix(BEGAN).unwrap_or(reply.stdout);
         let mut fields = Reply { stdout, ..*reply }.fields("the command")?;
         match fields.next()? {
-            b"taken" => Ok(None),
-            b"ended" => ended(&self.run, fields).map(Some),
+            b"taken" => Ok(Kept::Taken),
+            b"ended" => {
+                let exit_code = fields.number()?;
+                // Each stream comes to its end, which is no part of it, or came only in part.
+                let (Some((&0, stdout)), Some((&0, stderr))) = (fields.rest().split_last(), reply.stderr.split_last())
+                else {
+                    return Ok(Kept::Untold);
+                };
+                if stdout.len().max(stderr.len()) as u64 > LIMIT {
+                    return Ok(Kept::Untold);
+                }
+                self.run.parse(&Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
+            }
             _ => Err(ToolError::garbled("a run stands in no known way")),
         }
     }
@@ -212,14 +253,15 @@ impl Look {
     /// What to run in the machine. It may be repeated.
     pub fn script(&self) -> Result<Script, ToolError> {
         let mut script = begin(&self.id)?;
-        script.raw(SHOW).raw(WHO).raw(WATCH);
+        script.raw(SHOW).raw(BORN).raw("\n").raw(WHO).raw(WATCH);
         // Whoever makes the folder now has made it for good.
-        script.raw("if _claim; then : >\"$_d/tomb\"; printf 'never\\0'; exit 0; fi\n");
+        script.raw("if _claim tomb; then printf 'never\\0'; exit 0; fi\n");
         script.raw("if [ -z \"$_d\" ]; then printf 'unkept\\0'; exit 0; fi\n");
-        script.raw("if [ -e \"$_d/tomb\" ]; then printf 'never\\0'; exit 0; fi\n");
         // It may end between the two looks, and then its code is there at the second.
         script.raw(
-            "_code() { _c=; { read -r _c <\"$_d/code\"; } 2>/dev/null; [ -n \"$_c\" ]; }\n\
+            "_p=; { read -r _p _x <\"$_d.pid\"; } 2>/dev/null\n\
+             if [ \"$_p\" = tomb ]; then printf 'never\\0'; exit 0; fi\n\
+             _code() { _c=; { read -r _c <\"$_d.code\"; } 2>/dev/null; [ -n \"$_c\" ]; }\n\
              if ! _code && ! _alive && ! _code; then printf 'lost\\0'; exit 0; fi\n\
              if [ -n \"$_c\" ]; then _show \"$_c\"; exit 0; fi\n_watch\n",
         );
@@ -228,9 +270,9 @@ impl Look {
             "_part() {{ _size \"$1\"; _o=$(($2 - _g)); [ \"$_o\" -ge 0 ] || _o=0; [ \"$_o\" -le \"$_n\" ] || _o=$_n\n\
              _s=$((_n - _o)); [ \"$_s\" -le {PART} ] || _s={PART}; _t=$((_g + _o + _s)); }}\n\
              _bytes() {{ [ \"$3\" = 0 ] || tail -c +\"$(($2 + 1))\" <\"$1\" | head -c \"$3\"; }}\n\
-             _part \"$_d/out\" {out}; _oo=$_o _os=$_s _ot=$_t; _part \"$_d/err\" {err}\n\
+             _part \"$_d.out\" {out}; _oo=$_o _os=$_s _ot=$_t; _part \"$_d.err\" {err}\n\
              printf 'running\\0%s\\0%s\\0%s\\0' \"$_ot\" \"$_os\" \"$_t\"\n\
-             _bytes \"$_d/out\" \"$_oo\" \"$_os\"; _bytes \"$_d/err\" \"$_o\" \"$_s\"; exit 0\n",
+             _bytes \"$_d.out\" \"$_oo\" \"$_os\"; _bytes \"$_d.err\" \"$_o\" \"$_s\"; exit 0\n",
             out = self.out,
             err = self.err,
         ));
@@ -244,10 +286,11 @@ impl Tool for End {
     fn script(&self) -> Result<Script, ToolError> {
         let mut script = begin(&self.id)?;
         // One that has not begun never will; one that begins just now is waited for.
-        script.raw(WHO).raw("if _claim; then : >\"$_d/tomb\"; exit 0; fi\n_i=0\n");
-        script.raw("while [ -n \"$_d\" ] && [ ! -e \"$_d/pid\" ] && [ ! -e \"$_d/tomb\" ] && [ \"$_i\" -lt 20 ]; do\n");
+        script.raw(BORN).raw("\n").raw(WHO).raw("if _claim tomb; then exit 0; fi\n_i=0\n");
+        script.raw("while [ -n \"$_d\" ] && [ ! -s \"$_d.pid\" ] && [ \"$_i\" -lt 20 ]; do\n");
         script.raw("sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done\n");
-        script.raw("[ -n \"$_d\" ] && [ ! -s \"$_d/code\" ] && _alive && [ \"${_p:-0}\" -gt 1 ] || exit 0\n");
+        script
+            .raw("[ -n \"$_d\" ] && [ ! -s \"$_d.code\" ] && _alive && [ \"${_p:-0}\" -gt 1 ] 2>/dev/null || exit 0\n");
         script.raw(END);
         script.finish(4_096, true)
     }
@@ -265,8 +308,8 @@ else ps -A -o pid= -o ppid=; fi; }
 _tree() { _all 2>/dev/null | awk -v r="$_p" '{ k[$2]=k[$2]" "$1 }
 function w(q, n,i,c) { n=split(k[q],c," "); for(i=1;i<=n;i++) { w(c[i]); print c[i] } } END { w(r) }'; }
 _t=$(echo $(_tree)); for _q in $_t; do kill -TERM "$_q" 2>/dev/null; done
-_i=0; while [ "$_i" -lt 10 ] && [ ! -s "$_d/code" ]; do sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done
-[ -s "$_d/code" ] || for _q in $_t $(echo $(_tree)); do kill -KILL "$_q" 2>/dev/null; done
+_i=0; while [ "$_i" -lt 10 ] && [ ! -s "$_d.code" ]; do sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done
+[ -s "$_d.code" ] || for _q in $_t $(echo $(_tree)); do kill -KILL "$_q" 2>/dev/null; done
 exit 0
 "#;
 

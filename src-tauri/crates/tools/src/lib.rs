@@ -54,7 +54,7 @@ pub use path::Place;
 pub use ports::{Port, Ports};
 pub use read::{Content, FileRead, Read};
 pub use run::{Ran, Run};
-pub use shell::{ShellScript, quote};
+pub use shell::{BORN, ShellScript, quote};
 pub use stat::{FileStat, Stat};
 pub use write::{Write, Written};
 

@@ -16,6 +16,10 @@ pub fn quote(bytes: &[u8]) -> Vec<u8> {
     word
 }
 
+/// `_born PID` sets `_x` to when a process was born, by the kernel's clock: its number may be another's one day. Nothing
+/// where there is no /proc.
+pub const BORN: &str = r#"_born() { _x=; { read -r _x </proc/"$1"/stat; } 2>/dev/null; set -- ${_x##*) }; _x=${20}; }"#;
+
 /// A script in the making. What is wrong with its parts is kept, and told by [`ShellScript::finish`].
 #[derive(Debug, Default)]
 pub struct ShellScript {

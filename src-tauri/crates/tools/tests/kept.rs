@@ -8,7 +8,7 @@ use std::ops::Not as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use berth_tools::kept::{End, Keep, Look, Standing};
+use berth_tools::kept::{End, Keep, Kept, Look, Standing};
 use berth_tools::{ErrorKind, Place, Ran, Reply, Run, Tool as _};
 use machine::{Machine, everywhere};
 
@@ -33,8 +33,11 @@ fn ran(stdout: &str, stderr: &str, exit_code: i32) -> Ran {
     Ran { stdout: stdout.to_owned(), stderr: stderr.to_owned(), exit_code, truncated: false }
 }
 
-fn runs(home: &Path) -> usize {
-    std::fs::read_dir(home.join(".berth/runs")).map_or(0, Iterator::count)
+/// How many runs a set has that are not forgotten.
+fn runs(home: &Path, set: &str) -> usize {
+    let folder = home.join(format!(".berth/runs/berth-run-{set}"));
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter(|name| name.to_string_lossy().ends_with(".pid")).count()
 }
 
 #[test]
@@ -42,15 +45,17 @@ fn what_it_did_is_told_at_once_and_again_until_it_was_seen() {
     everywhere(|machine, home| {
         let first = keep(home, "a-1", "printf 'one\\ntwo'; echo complaint >&2; exit 7");
         let did = ran("one\ntwo", "complaint\n", 7);
-        assert_eq!(machine.run(home, &first).unwrap(), Some(did.clone()));
-        assert_eq!(machine.run(home, &first).unwrap(), None, "the same id does not run again");
+        assert_eq!(machine.run(home, &first).unwrap(), Kept::Ended(did.clone()));
+        assert_eq!(machine.run(home, &first).unwrap(), Kept::Taken, "the same id does not run again");
         for _ in 0..2 {
             assert_eq!(look(machine, home, &first, 0, 0), Standing::Ended(did.clone()));
         }
-        assert_eq!(runs(home), 1);
+        assert_eq!(runs(home, "a"), 1);
         let second = Keep { seen: vec!["a-1".to_owned(), "unknown".to_owned()], ..keep(home, "a-2", "true") };
-        assert_eq!(machine.run(home, &second).unwrap(), Some(ran("", "", 0)));
-        assert_eq!(runs(home), 1, "what was seen is forgotten");
+        assert_eq!(machine.run(home, &second).unwrap(), Kept::Ended(ran("", "", 0)));
+        assert_eq!(runs(home, "a"), 1, "what was seen is forgotten");
+        let folder = std::fs::read_dir(home.join(".berth/runs/berth-run-a")).unwrap();
+        assert_eq!(folder.count(), 4, "all of it");
     });
 }
 
@@ -59,10 +64,11 @@ fn what_nobody_asked_after_for_a_month_is_swept_but_never_what_runs() {
     everywhere(|machine, home| {
         let left = |id: &str| home.join(".berth/runs/berth-run-".to_owned() + id);
         for id in ["ended", "runs", "new"] {
-            machine.run(home, &keep(home, id, "true")).unwrap();
+            machine.run(home, &keep(home, &format!("{id}-1"), "true")).unwrap();
+            look(machine, home, &keep(home, &format!("{id}-2"), "true"), 0, 0);
             assert!(left(id).exists());
         }
-        std::fs::remove_file(left("runs").join("code")).unwrap();
+        std::fs::remove_file(left("runs").join("1.code")).unwrap();
         for id in ["ended", "runs"] {
             let old = std::time::SystemTime::now() - std::time::Duration::from_secs(40 * 24 * 3_600);
             std::fs::File::open(left(id)).unwrap().set_modified(old).unwrap();
@@ -77,7 +83,7 @@ fn what_was_looked_for_first_never_begins() {
     everywhere(|machine, home| {
         let late = keep(home, "late", "touch ran");
         assert_eq!(look(machine, home, &late, 0, 0), Standing::Never);
-        assert_eq!(machine.run(home, &late).unwrap(), None);
+        assert_eq!(machine.run(home, &late).unwrap(), Kept::Taken);
         assert_eq!(look(machine, home, &late, 0, 0), Standing::Never);
         assert!(!home.join("ran").exists());
     });
@@ -91,7 +97,7 @@ fn it_runs_in_its_folder_and_says_so_where_there_is_none() {
         there.run.at = machine::at(home, "it's here");
         there.run.env = vec![("A".to_owned(), "x'y\nz".to_owned())];
         let said = format!("{}/it's here\nx'y\nz\n", home.display());
-        assert_eq!(machine.run(home, &there).unwrap(), Some(ran(&said, "", 0)));
+        assert_eq!(machine.run(home, &there).unwrap(), Kept::Ended(ran(&said, "", 0)));
         let mut nowhere = keep(home, "b-2", "pwd");
         nowhere.run.at = machine::at(home, "nowhere");
         assert_eq!(machine.run(home, &nowhere).unwrap_err().kind, ErrorKind::NotFound);
@@ -106,7 +112,8 @@ fn of_a_long_output_both_ends_come() {
             "c-1",
             "echo first; i=0; while [ $i -lt 30 ]; do head -c 100000 /dev/zero; i=$((i+1)); done; echo last; head -c 600000 /dev/zero >&2",
         );
-        let did = machine.run(home, &long).unwrap().unwrap();
+        assert_eq!(machine.run(home, &long).unwrap(), Kept::Untold);
+        let Standing::Ended(did) = look(machine, home, &long, 0, 0) else { panic!("it ended") };
         assert!(did.truncated && did.exit_code == 0);
         assert_eq!((did.stdout.len(), did.stderr.len()), (512 * 1024, 512 * 1024));
         assert!(did.stdout.starts_with("first\n") && did.stdout.ends_with("last\n"));
@@ -123,7 +130,7 @@ fn a_run_that_goes_on_is_followed_and_ended() {
             loop {
                 assert!(Instant::now() < deadline, "it is not seen to run");
                 // Not before the folder is there: a look makes a run that has not begun impossible.
-                if runs(home) == 1
+                if runs(home, "d") == 1
                     && let Standing::Running { out, out_to: 6, err, err_to: 3 } = look(machine, home, &slow, 0, 0)
                 {
                     assert_eq!((out.as_slice(), err.as_slice()), (&b"begun\n"[..], &b"hm\n"[..]));
@@ -134,7 +141,7 @@ fn a_run_that_goes_on_is_followed_and_ended() {
             let Standing::Running { out, .. } = look(machine, home, &slow, 6, 3) else { panic!("it runs") };
             assert!(out.is_empty(), "what is known is not told again");
             machine.run(home, &End { id: "d-1".to_owned() }).unwrap();
-            let did = running.join().unwrap().unwrap().unwrap();
+            let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
             assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15));
         });
         assert!(matches!(look(machine, home, &slow, 0, 0), Standing::Ended(did) if did.exit_code == 143));
@@ -144,10 +151,10 @@ fn a_run_that_goes_on_is_followed_and_ended() {
 #[test]
 fn a_run_whose_shell_is_gone_is_lost() {
     everywhere(|machine, home| {
-        let folder = home.join(".berth/runs/berth-run-e-1");
+        let folder = home.join(".berth/runs/berth-run-e");
         std::fs::create_dir_all(&folder).unwrap();
         // A process that is there, and was born at another time.
-        std::fs::write(folder.join("pid"), format!("{} 1\n", std::process::id())).unwrap();
+        std::fs::write(folder.join("1.pid"), format!("{} 1\n", std::process::id())).unwrap();
         assert_eq!(look(machine, home, &keep(home, "e-1", "true"), 0, 0), Standing::Lost);
     });
 }
@@ -155,17 +162,30 @@ fn a_run_whose_shell_is_gone_is_lost() {
 #[test]
 fn without_a_home_to_write_to_it_is_kept_elsewhere() {
     everywhere(|machine, _| {
-        let id = format!("f-{}-{}", machine.name, std::process::id());
+        let set = format!("f-{}-{}", machine.name, std::process::id());
+        let (id, folder) = (format!("{set}-1"), Path::new("/tmp").join(format!("berth-run-{set}")));
         let home = Path::new("/dev/null");
         let mut run = keep(Path::new("/"), &id, "echo fine");
-        assert_eq!(machine.run(home, &run).unwrap(), Some(ran("fine\n", "", 0)));
+        assert_eq!(machine.run(home, &run).unwrap(), Kept::Ended(ran("fine\n", "", 0)));
         assert_eq!(look(machine, home, &run, 0, 0), Standing::Ended(ran("fine\n", "", 0)));
+        assert!(folder.join("1.code").exists());
         run.seen = vec![id.clone()];
-        run.id = format!("{id}-2");
+        run.id = format!("{set}-2");
         machine.run(home, &run).unwrap();
-        assert!(!Path::new("/tmp").join(format!("berth-run-{id}")).exists());
-        std::fs::remove_dir_all(Path::new("/tmp").join(format!("berth-run-{id}-2"))).unwrap();
+        assert!(!folder.join("1.code").exists() && folder.join("2.code").exists());
+        std::fs::remove_dir_all(folder).unwrap();
     });
+}
+
+#[test]
+fn an_output_that_came_in_part_is_not_taken_for_all() {
+    let run = keep(Path::new("/"), "p-1", "true");
+    let parse =
+        |stdout: &[u8], stderr: &[u8], exit_code, truncated| run.parse(&Reply { stdout, stderr, exit_code, truncated });
+    assert_eq!(parse(b"began\0ended\x003\0out\0", b"err\0", 0, false).unwrap(), Kept::Ended(ran("out", "err", 3)));
+    for (stdout, stderr) in [(&b"began\0ended\x003\0ou"[..], &b"err\0"[..]), (b"began\0ended\x003\0out\0", b"er")] {
+        assert_eq!(parse(stdout, stderr, 0, false).unwrap(), Kept::Untold);
+    }
 }
 
 #[test]
@@ -181,7 +201,7 @@ fn what_was_ended_before_it_began_never_begins() {
     everywhere(|machine, home| {
         let late = keep(home, "ended", "touch ran");
         machine.run(home, &End { id: late.id.clone() }).unwrap();
-        assert_eq!(machine.run(home, &late).unwrap(), None);
+        assert_eq!(machine.run(home, &late).unwrap(), Kept::Taken);
         assert!(!home.join("ran").exists());
     });
 }
@@ -210,7 +230,7 @@ fn what_runs_on_another_computer_with_the_same_home_is_left_alone() {
         let far = keep(home, "far", "echo $$ >pid; sleep 30");
         std::thread::scope(|scope| {
             let running = scope.spawn(|| machine.run(home, &far));
-            let who = home.join(".berth/runs/berth-run-far/pid");
+            let who = home.join(".berth/runs/berth-run-far/far.pid");
             let begun = Instant::now();
             while std::fs::read_to_string(&who).is_ok_and(|who| who.ends_with('\n')).not() || !home.join("pid").exists()
             {

@@ -9,7 +9,7 @@ use berth_providers::Found;
 use berth_ssh::SessionState;
 use berth_store::ChannelRecord;
 use berth_tools::jobs::ListAll;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::messages::{Listener, Note, Notes};
 use crate::live::Live;
@@ -87,9 +87,17 @@ async fn looks(known: Vec<u16>, live: Arc<Live>, notes: Notes) {
                 notes.send(Note::Ports(listeners));
             }
         }
-        tokio::select! {
-            () = sleep(pause) => pause = (pause * 2).min(CALM),
-            () = live.changed.notified() => pause = EAGER,
+        // Not at once when something happened: the next command, if one follows, has the machine for itself.
+        let mut due = Instant::now() + pause;
+        pause = (pause * 2).min(CALM);
+        while due > Instant::now() {
+            tokio::select! {
+                () = sleep_until(due.into()) => {}
+                () = live.changed.notified() => {
+                    due = due.min(Instant::now() + EAGER);
+                    pause = EAGER;
+                }
+            }
         }
     }
 }

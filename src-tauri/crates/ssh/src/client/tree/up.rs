@@ -22,11 +22,14 @@ const NO_TAR: &[u8] = b"no tar\n";
 
 /// Unpacks into the hidden folder `$s`. `$e` is the stream's last file: a cut connection looks to `tar` like its end. A
 /// try before this one may still unpack what its connection, which was given up, brings late: whoever else works in that
-/// folder is ended first, or a file of this try would be replaced by a part of it.
+/// folder is ended first, or a file of this try would be replaced by a part of it. (macOS has no /proc, and brings `lsof`.)
 const UNPACK: &str = r#"command -v tar >/dev/null 2>&1 || { echo 'no tar'; exit 0; }
 (umask 077; mkdir -p -- "$s") && cd -- "$s" || exit 1
 for p in /proc/[0-9]*; do
 [ "$p" = "/proc/$$" ] || [ ! "$p/cwd" -ef . ] || kill -9 "${p#/proc/}" 2>/dev/null
+done
+[ -d /proc/self ] || for p in $(lsof -a -d cwd -t -- . 2>/dev/null); do
+[ "$p" = "$$" ] || kill -9 "$p" 2>/dev/null
 done
 tar -xpof - || exit 1
 [ -f "$e" ] || fail 'only a part of it arrived'
