@@ -15,7 +15,7 @@ async fn an_agent_builds_tests_serves_and_shows() {
     let window = desk.open().await;
     window.element("//h1[contains(., 'What are you working on?')]").await;
 
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agent/agent.py");
+    let script = Path::new("tests/agent/agent.py").canonicalize().expect("the agent is there");
     let mut agent = desk.computer.surround(std::process::Command::new(python()));
     let agent = agent.arg(script).arg(support::binary("berthctl")).arg("agent-work");
     let output = tokio::task::block_in_place(|| agent.output()).expect("the agent runs");

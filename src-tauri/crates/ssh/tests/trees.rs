@@ -180,6 +180,26 @@ async fn a_machine_without_tar_takes_and_gives_file_by_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_upload_left_a_month_ago_is_taken_away_and_nothing_newer() {
+    let sshd = Sshd::start();
+    let session = sshd.session();
+    let (from, there) = (sshd.path("from"), sshd.path("there"));
+    fs::create_dir(&from).unwrap();
+    let old = std::time::SystemTime::now() - Duration::from_secs(40 * 24 * 3_600);
+    for (name, time) in
+        [(".berth-upload-old", Some(old)), (".berth-upload-new", None), ("sub/.berth-upload-x", Some(old))]
+    {
+        fs::create_dir_all(there.join(name).join("t")).unwrap();
+        if let Some(time) = time {
+            fs::File::open(there.join(name)).unwrap().set_modified(time).unwrap();
+        }
+    }
+    none(&up(&session, &[&from], &there, &options("m1", false)).await.unwrap().missed);
+    assert!(!there.join(".berth-upload-old").exists() && there.join(".berth-upload-new/t").exists());
+    assert!(there.join("sub/.berth-upload-x/t").exists(), "it is another folder's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_there_is_merged_with_and_never_deleted() {
     let sshd = Sshd::start();
     let session = sshd.session();

@@ -37,7 +37,8 @@ tar -xpof - || exit 1
 
 /// Moves what is in the hidden folder `$s` into `$i`. A folder that is there is filled up; a file that is there is
 /// replaced by the new one as a whole; where one is a folder and the other is none, both stay where they are. Many are
-/// moved at once: a process for each of a thousand files takes a second.
+/// moved at once: a process for each of a thousand files takes a second. What an app that ended left a month ago is taken
+/// away.
 const MERGE: &str = r#"
 z=0; conflict() { echo "$1: what is there is $2" >&2; z=1; }
 move() { [ $# = 1 ] || { d=$1; shift; mv -f -- "$@" "$d/" || z=1; }; }
@@ -55,7 +56,9 @@ merge() {
 [ ! -f "$s/$e" ] || c=$(cat -- "$s/$e") || exit 1
 mkdir -p -- "$i" && merge "$s/t" "$i"
 [ $z = 0 ] || { echo "what could not be moved into place is in $s" >&2; exit 1; }
-cd -- "$i" && rm -rf -- "$s" && eval "$c" && echo kept
+{ cd -- "$i" && rm -rf -- "$s" && eval "$c" && echo kept; } || exit 1
+find . ! -name . -prune -type d -name '.berth-upload-*' -mtime +30 -exec rm -rf -- {} + 2>/dev/null
+exit 0
 "#;
 
 impl Session {
