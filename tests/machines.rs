@@ -7,8 +7,9 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use berth_testbed::{Sshd, free_port, has, has_terminals, is_root, until, user};
+use berth_testbed::{Sshd, Way, free_port, has, has_terminals, is_root, until, user};
 use serde_json::json;
 use support::{Desk, Group, Window};
 
@@ -327,6 +328,97 @@ async fn a_machine_of_ones_own() {
     look(&desk, &window, "machine-report").await;
     desk.computer.call("channel.destroy", json!({ "channel": "on-the-box" }));
     assert!(note.exists(), "the machine's files are its owner's");
+    window.client.close().await.expect("closed");
+}
+
+/// How long the network is away; `BERTH_AWAY_S` in the environment says otherwise.
+fn away() -> u64 {
+    std::env::var("BERTH_AWAY_S").map_or(20, |seconds| seconds.parse().expect("seconds"))
+}
+
+/// Nothing comes through any more, and nobody is told: the laptop sleeps, or is carried out of the network's reach.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_network_is_away() {
+    let desk = Desk::new();
+    let server = Sshd::start();
+    let road = Way::to(server.port, Duration::ZERO).await;
+    let window = desk.open().await;
+    window.size(1280, 800).await;
+    window.click("//button[contains(., 'Settings') or @aria-label='Settings']").await;
+    window.click("//nav[@aria-label='Settings']//button[contains(., 'Machines')]").await;
+    add(&window, &format!("{}@127.0.0.1:{}", user(), road.port), Some(&server.path("key"))).await;
+    asked(&window, "This machine can be a sandbox").await;
+    window.click("//button[normalize-space()='Done']").await;
+    let machines = desk.computer.call("machine.list", json!({}));
+    let machine = &machines["machines"][0]["id"];
+    desk.computer.call("channel.create", json!({ "name": "far-away", "provider": "machine", "machine": machine }));
+    window.click("//nav[@aria-label='Space']//button[contains(., 'far-away')]").await;
+    let terminals = has_terminals() && has("tmux");
+    let shows =
+        |what: &str| format!("return document.querySelector('.xterm-rows')?.innerText.includes('{what}') ?? false");
+    if terminals {
+        window.click("//*[@role='tab'][contains(., 'Terminal')]").await;
+        window
+            .until("the shell prompts", "return document.querySelector('.xterm-rows')?.innerText.trim().length > 0")
+            .await;
+        type_into_terminal(&window, "kept=still; echo seen-$((40+2))\n").await;
+        window.until("the terminal answers", &shows("seen-42")).await;
+    }
+
+    let (away, marks, served) = (away(), server.path("marks"), server.path("served"));
+    let steps = away + 6;
+    let count = |file: &Path| {
+        let file = file.display();
+        format!(
+            "echo begun >>{file}; i=0; while [ $i -lt {steps} ]; do i=$((i+1)); echo step $i; sleep 1; done; \
+             echo ended >>{file}; exit 5"
+        )
+    };
+    let run = |more: serde_json::Value| {
+        let mut request = json!({ "channel": "far-away", "timeout_s": steps + 300 });
+        request.as_object_mut().expect("fields").append(&mut more.as_object().expect("fields").clone());
+        desk.computer.call("action.run", request)
+    };
+    let job = run(json!({ "command": count(&served), "background": true }))["job"].clone();
+    let cut = async {
+        until("the command has begun", || marks.exists());
+        road.is_gone(true);
+        tokio::time::sleep(Duration::from_secs(away)).await;
+        // It is seen that the machine does not answer, and told.
+        window.element("//*[contains(., 'The connection to') or contains(., 'is not reached')]").await;
+        window.element("//button[contains(., 'What is wrong?')]").await;
+        look(&desk, &window, "machine-away").await;
+        road.is_gone(false);
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let ran = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| run(json!({ "command": count(&marks) })));
+            runtime.block_on(cut);
+            run.join().expect("it ran")
+        })
+    });
+    let said: String = (1..=steps).map(|step| format!("step {step}\n")).collect();
+    assert_eq!((&ran["exit_code"], &ran["stdout"]), (&json!(5), &json!(said)));
+    assert_eq!(std::fs::read_to_string(&marks).expect("it ran"), "begun\nended\n", "it ran once");
+    until("the job has ended", || {
+        let jobs = desk.computer.call("job.list", json!({ "channel": "far-away" }));
+        let ours = |found: &&serde_json::Value| found["id"] == job;
+        let ours = jobs["jobs"].as_array().expect("jobs").iter().find(ours).expect("ours");
+        ours["status"] == json!({ "state": "exited", "code": 5 })
+    });
+    let output = desk.computer.call("job.output", json!({ "channel": "far-away", "job": job }));
+    assert!(output.to_string().contains(&format!("step {steps}\\n")), "{output}");
+    assert_eq!(std::fs::read_to_string(&served).expect("it ran"), "begun\nended\n", "it ran once");
+    if terminals {
+        type_into_terminal(&window, "echo $kept-here\n").await;
+        window.until("the terminal has come back as it was", &shows("still-here")).await;
+        window.until("what it showed is still there", &shows("seen-42")).await;
+    }
+    window.until("nothing is said to be wrong", "return !document.body.innerText.includes('What is wrong?')").await;
+    window.element("//header//*[contains(., 'Running')]").await;
+    look(&desk, &window, "machine-back").await;
+    desk.computer.call("channel.destroy", json!({ "channel": "far-away" }));
     window.client.close().await.expect("closed");
 }
 

@@ -29,6 +29,10 @@ const BEGIN: Duration = Duration::from_secs(15);
 /// are of so many bytes.
 const GATHER: usize = 16;
 const GATHER_BYTES: u64 = 256 * 1024;
+/// The most that a look may take: a long output comes slowly on a slow way.
+const LOOK_MOST: Duration = Duration::from_secs(30 * 60);
+/// After so many answers one after the other that mean nothing, nobody is asked any more.
+const NONSENSE: u32 = 20;
 /// What has not ended after so many kills does not end.
 const ENDS: u32 = 3;
 
@@ -81,6 +85,10 @@ struct Way<'a> {
     bytes_in: u64,
     bytes_out: u64,
     timed_out: bool,
+    /// So long a look may take.
+    patience: Duration,
+    /// How many answers one after the other meant nothing.
+    nonsense: u32,
     /// Whether it was heard to begin.
     begun: bool,
     /// The run that may go on, until its end is known.
@@ -121,9 +129,22 @@ impl Keeper {
         live: mpsc::Sender<Bytes>,
     ) -> Result<Outcome, RpcError> {
         let deadline = Instant::now() + limit;
-        let (out, err, bytes_in, bytes_out, timed_out, begun, open) = (0, 0, 0, 0, false, false, None);
-        let mut way =
-            Way { session, run, deadline, cancel, live, out, err, bytes_in, bytes_out, timed_out, begun, open };
+        let mut way = Way {
+            session,
+            run,
+            deadline,
+            cancel,
+            live,
+            out: 0,
+            err: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            timed_out: false,
+            patience: LOOK,
+            nonsense: 0,
+            begun: false,
+            open: None,
+        };
         loop {
             let id = format!("{}-{}", self.set, self.next.fetch_add(1, Relaxed));
             let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.load(Relaxed) };
@@ -137,6 +158,12 @@ impl Keeper {
                 Ok(Begun::Unknown) => {
                     self.put(keep.seen, 0);
                     way.resume(&id).await
+                }
+                Ok(Begun::Untold) => way.resume(&id).await,
+                Ok(Begun::NoRoom) => {
+                    self.put(keep.seen, 0);
+                    way.open = None;
+                    way.unkept().await.map(Some)
                 }
                 Err(error) => {
                     self.put(keep.seen, 0);
@@ -177,6 +204,10 @@ enum Begun {
     Ended(Ran),
     /// It may run.
     Unknown,
+    /// It ended, and a look tells how.
+    Untold,
+    /// Nothing can be kept there, and it does not run.
+    NoRoom,
     /// It did not begin, and under this id it will not.
     Not,
 }
@@ -210,7 +241,9 @@ impl Way<'_> {
                     return match keep.parse(&reply) {
                         Ok(Kept::Ended(ran)) => Ok(Begun::Ended(ran)),
                         Ok(Kept::Taken) => Ok(Begun::Not),
-                        Ok(Kept::Untold) => Ok(Begun::Unknown),
+                        Ok(Kept::Cut) => Ok(Begun::Unknown),
+                        Ok(Kept::Untold) => Ok(Begun::Untold),
+                        Ok(Kept::NoRoom) => Ok(Begun::NoRoom),
                         // Its shell was stopped so hard, by us or from outside, that it told nothing; what was printed is kept.
                         Err(_) if output.timed_out || output.exit_code > 128 => Ok(Begun::Unknown),
                         Err(error) => Err(tool_error(error)),
@@ -228,6 +261,26 @@ impl Way<'_> {
                 Err(error) => return Err(ssh_error(error)),
             }
         }
+    }
+
+    /// Runs it as any other command, where nothing can be kept.
+    async fn unkept(&mut self) -> Result<Ran, RpcError> {
+        let script = self.run.script().map_err(tool_error)?;
+        let options = RunOptions {
+            output_limit: script.reply_limit,
+            timeout: Some(self.deadline.saturating_duration_since(Instant::now())),
+            cancel: self.cancel.clone(),
+            live: Some(self.live.clone()),
+            ..RunOptions::default()
+        };
+        let output = self.session.run(&script.text, options).await.map_err(|error| match error {
+            SshError::OutcomeUnknown {} => no_room(),
+            error => ssh_error(error),
+        })?;
+        self.bytes_in += output.bytes_in;
+        self.bytes_out += output.bytes_out;
+        self.timed_out |= output.timed_out;
+        self.run.parse(&reply(&output)).map_err(tool_error)
     }
 
     /// Tells what a command prints, from when it is known to have begun. Ends only where it is gone.
@@ -266,14 +319,7 @@ impl Way<'_> {
                     )
                     .hint("Look at what it has done before you run it again."));
                 }
-                Ok(Standing::Unkept) => {
-                    return Err(RpcError::new(
-                        ErrorCode::OutcomeUnknown,
-                        "The connection broke, and the machine has no room to keep what a command does: it is not known \
-                         whether it ran to its end.",
-                    )
-                    .hint("Free some space there. Look at what it has done before you run it again."));
-                }
+                Ok(Standing::Unkept) => return Err(no_room()),
                 Ok(Standing::Running { .. }) if ends == ENDS => {
                     return Err(RpcError::new(
                         ErrorCode::OutcomeUnknown,
@@ -292,6 +338,13 @@ impl Way<'_> {
                     pause = (pause * 3 / 2).min(CALM);
                 }
                 Err(error) if error.code == ErrorCode::Cancelled => return Err(error),
+                Err(error) if self.nonsense > NONSENSE => {
+                    return Err(RpcError::new(
+                        ErrorCode::OutcomeUnknown,
+                        format!("What the machine says of the command means nothing. {}", error.message),
+                    )
+                    .hint("Look at what it has done before you run it again."));
+                }
                 Err(_) if *self.session.state().borrow() == SessionState::Closed => {
                     return Err(RpcError::new(
                         ErrorCode::OutcomeUnknown,
@@ -310,7 +363,13 @@ impl Way<'_> {
     async fn look(&mut self, id: &str) -> Result<Standing, RpcError> {
         let look = Look { id: id.to_owned(), out: self.out, err: self.err };
         let output = self.tool(&look.script().map_err(tool_error)?).await?;
-        let standing = look.standing(self.run, &reply(&output)).map_err(tool_error)?;
+        let standing = look.standing(self.run, &reply(&output)).map_err(tool_error);
+        match &standing {
+            Ok(_) => self.nonsense = 0,
+            Err(_) if output.timed_out => self.patience = (self.patience * 2).min(LOOK_MOST),
+            Err(_) => self.nonsense += 1,
+        }
+        let standing = standing?;
         if let Standing::Running { out, out_to, err, err_to } = &standing {
             (self.out, self.err) = (*out_to, *err_to);
             for bytes in [out, err] {
@@ -327,7 +386,7 @@ impl Way<'_> {
             output_limit: script.reply_limit,
             cancel: self.cancel.clone(),
             tidy: true,
-            timeout: Some(LOOK),
+            timeout: Some(self.patience),
             ..RunOptions::default()
         };
         let output = self.session.run(&script.text, options).await.map_err(ssh_error)?;
@@ -342,6 +401,15 @@ impl Way<'_> {
             Err(_) => Ok(()),
         }
     }
+}
+
+fn no_room() -> RpcError {
+    RpcError::new(
+        ErrorCode::OutcomeUnknown,
+        "The connection broke, and the machine has no room to keep what a command does: it is not known whether it ran to \
+         its end.",
+    )
+    .hint("Free some space there. Look at what it has done before you run it again.")
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Commands whose outcome is kept in the machine until it was seen: a connection that drops loses nothing, and nothing
 //! runs twice.
 //!
-//! Runs come in sets: run `<set>-<n>` has files in the folder `berth-run-<set>`, `<n>.pid` (the shell that runs it),
-//! `<n>.out` and `<n>.err` (what it printed), `<n>.code` (its exit code, once it ended). Making the first is the right to
-//! run: whoever finds none by [`Look`] makes it, with the word `tomb` in it, and a start that comes late, from a connection
-//! that was given up, finds it and does nothing.
+//! Runs come in sets: run `<set>-<n>` has files in the folder `berth-run-<set>`, `<n>.run`, and `<n>.out` and `<n>.err` with
+//! what it printed. `<n>.run` is a line: `---`, the shell that runs it, when that was born, the computer's name and its boot.
+//! Making this file is the right to run: whoever finds none by [`Look`] makes it, with the word `tomb` in it, and a start
+//! that comes late, from a connection that was given up, finds it and does nothing. At the end the exit code is written
+//! over the `---`, which needs no room on a disk that the command has filled.
 //!
 //! The folder is in `~/.berth/runs`, or where that cannot be written (no home, a full disk) in a folder for temporary
-//! files; where nothing can be written at all, the command runs without one, as [`Run`] does.
+//! files; where nothing can be written at all, nothing is run.
+//!
+//! A command that opens /dev/stdout or /dev/stderr by name opens a file, and begins it anew.
 //!
 //! What is done before and after each command is done by the shell itself where it can be: each program that is started
 //! takes about a millisecond, and a fast connection's whole way takes less than one.
@@ -50,10 +53,14 @@ pub struct End {
 pub enum Kept {
     /// It ended.
     Ended(Ran),
-    /// It ended, or is about to; [`Look`] tells of it. A long output is told by that alone.
+    /// It ended, and its output is long: [`Look`] tells of it.
     Untold,
+    /// It ended, and not all of what it printed came: [`Look`] tells of it. What was seen may not be forgotten.
+    Cut,
     /// It has begun under this id before, or will never.
     Taken,
+    /// Nothing can be kept there. Nothing was run.
+    NoRoom,
 }
 
 /// How a run stands.
@@ -76,7 +83,7 @@ pub enum Standing {
     Ended(Ran),
     /// It is gone without an exit code: it was killed, or the machine was started anew.
     Lost,
-    /// Nothing is known of it, since nothing can be kept there: it may have run.
+    /// Nothing is known of it, since nothing can be kept there: it may yet begin.
     Unkept,
 }
 
@@ -99,14 +106,14 @@ const FILES: &str = r#"_home=${HOME%/}/.berth/runs
 _bases() { for _b in "$_home" "${TMPDIR:-/tmp}" /dev/shm
 do _o=$_b/berth-run-${_id%-*}; _d=$_o/${_id##*-}; ! "$_does" || return 0; done; _d=; return 1; }
 _ours() { [ "$_b" = "$_home" ] || { [ ! -L "$_o" ] && [ -O "$_o" ]; }; }
-_there() { [ -e "$_d.pid" ] && _ours; }
+_there() { [ -e "$_d.run" ] && _ours; }
 _find() { _does=_there; _bases; }
 _make() { if [ ! -d "$_o" ]; then
 if [ "$_b" = "$_home" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/null || return 1; fi
 mkdir -m 700 -- "$_o" 2>/dev/null || [ -d "$_o" ] || return 1; fi; _ours || return 1
-set -C; { { :; } >"$_d.pid"; } 2>/dev/null; _x=$?; set +C
-[ "$_x" = 0 ] || { [ -e "$_d.pid" ]; return; }
-{ echo "$_words" >"$_d.pid" && echo x >"$_d.err" && { :; } >"$_d.err" && { :; } >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
+set -C; { { :; } >"$_d.run"; } 2>/dev/null; _x=$?; set +C
+[ "$_x" = 0 ] || { [ -e "$_d.run" ]; return; }
+{ echo "$_words" >"$_d.run" && { :; } >"$_d.err" && { :; } >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
 rm -f -- "$_d".*; return 1; }
 _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
 "#;
@@ -128,32 +135,33 @@ printf 'ended\0%s\0%s\0%s\0%s\0%s\0' "$1" "$_oa" "$_os" "$_a" "$_s"
 _send "$_d.out" "$_os"; _send "$_d.err" "$_s"; }
 "#;
 
-/// Who runs it: the process and when that was born, and on which computer, since
-/// several may share a home. One that is elsewhere is taken to run there while it prints, and is process 0 here. A run that has not said so
-/// for minutes never will.
-const WHO: &str = r#"_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
-_alive() { _p= _was= _on= _in=; { read -r _p _was _on _in <"$_d.pid"; } 2>/dev/null
-if [ -z "$_p" ]; then [ -n "$(find "$_d.pid" -prune -mmin -2 2>/dev/null)" ]; return; fi
+/// `_over` sets `_c` to the exit code of a run that ended. `_alive`: who runs it, by the process, when that was born, and on
+/// which computer, since several may share a home. One that is elsewhere is taken to run there while it prints, and is
+/// process 0 here. A run that has not said so for minutes never will.
+const WHO: &str = r#"_over() { _c=; { read -r _c _x <"$_d.run"; } 2>/dev/null; _c=${_c%%-*}; [ -n "$_c" ]; }
+_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
+_alive() { _p= _was= _on= _in=; { read -r _x _p _was _on _in <"$_d.run"; } 2>/dev/null
+if [ -z "$_p" ]; then [ -n "$(find "$_d.run" -prune -mmin -2 2>/dev/null)" ]; return; fi
 _host; if [ -n "$_in" ] && [ "$_on" != "$_k" ] && [ "$_in" != "$_r" ]; then
 _p=0; [ -n "$(find "$_d".* -prune -mmin -60 2>/dev/null)" ]; return; fi
 { kill -0 "$_p" 2>/dev/null && _born "$_p" && [ "$_x" = "$_was" ]; }; }
 "#;
 
-/// Keeps a long output small while its command runs; ends with it.
-const WATCH: &str = r#"_watch() { if [ "${_p:-0}" != 0 ] && [ ! -e "$_d.watch" ]; then : >"$_d.watch"
-( trap '' HUP; while [ -e "$_d.pid" ] && [ ! -s "$_d.code" ] && _alive; do
+/// Keeps a long output small while its command runs; ends with it. `gone` says so before anything is taken out.
+const WATCH: &str = r#"_watch() { if [ "${_p:-0}" != 0 ] && [ ! -e "$_d.watch" ]; then { :; } >"$_d.watch"
+( trap '' HUP; while [ -e "$_d.run" ] && ! _over && _alive; do
 for _f in "$_d.out" "$_d.err"; do _size "$_f"; if [ "$_n" -gt "$_cap" ]; then
-[ -f "$_f.head" ] || { head -c "$_half" <"$_f" >"$_f.new" && mv -f "$_f.new" "$_f.head"; }
-: >"$_f"; echo "$((_g + _n))" >"$_f.gone"; fi; done; sleep 1; done ) </dev/null >/dev/null 2>&1 8>&- 9>&- &
+[ -e "$_f.gone" ] || { head -c "$_half" <"$_f" >"$_f.new" && mv -f "$_f.new" "$_f.head"; }
+{ :; } >>"$_f.gone" && { :; } >"$_f"; echo "$((_g + _n))" >"$_f.gone"; fi; done; sleep 1; done ) </dev/null >/dev/null 2>&1 8>&- 9>&- &
 fi; }
 "#;
 
 /// What an app that ended left: of the last of its runs it could not say any more that it had seen their outcome.
 const SWEEP: &str = r#"( cd -- "$_home" 2>/dev/null || exit 0
 find . ! -name . -prune -name 'berth-run-*' -mtime +30 2>/dev/null | while IFS= read -r _o; do
-case $_o in ./berth-run-*) _x=; for _d in "$_o"/*.pid; do
-_p=; { read -r _p <"$_d"; } 2>/dev/null; [ ! -e "$_d" ] || [ -s "${_d%pid}code" ] || [ "$_p" = tomb ] || _x=1; done
-[ -n "$_x" ] || rm -rf -- "$_o";; esac; done )
+case $_o in ./berth-run-*) _y=; for _d in "$_o"/*.run; do
+_d=${_d%.run}; [ ! -e "$_d.run" ] || _over || ! _alive || _y=1; done
+[ -n "$_y" ] || rm -rf -- "$_o";; esac; done )
 "#;
 
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
@@ -176,15 +184,12 @@ impl Tool for Keep {
         // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
         script.raw(BORN).raw("\n").raw(WHO).raw("trap : HUP INT TERM PIPE\n");
         script.raw("{ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n");
-        script.raw(
-            "_born \"$_p\"; _host; if _claim \"$_p $_x $_k $_r\"; then\nexec 3>&2 2>/dev/null\nprintf 'began\\0'\n",
-        );
-        script.raw("( eval ").word(&command);
-        script.raw(" ) </dev/null >>\"$_d.out\" 2>>\"$_d.err\" 3>&-\n_c=$?; echo \"$_c\" >\"$_d.code\"\n");
+        script.raw("_born \"$_p\"; _host; if _claim \"--- $_p $_x $_k $_r\"; then\n");
+        script.raw("exec 3>&2 2>/dev/null\nprintf 'began\\0'\n( eval ").word(&command);
+        script.raw(" ) </dev/null >>\"$_d.out\" 2>>\"$_d.err\" 3>&-\n_c=$?; printf %s \"$_c\" 1<>\"$_d.run\"\n");
         script.raw(&format!(
-            "_send() {{ [ ! -s \"$1\" ] || head -c {} <\"$1\"; printf '\\0'; }}\n\
-             printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\"; _send \"$_d.err\" >&3\n\
-             [ ! -e \"$_d.out.head\" ] && [ ! -e \"$_d.err.head\" ] || exit {UNTOLD}\n",
+            "_send() {{ [ ! -s \"$1\" ] || head -c {} <\"$1\" || return; printf '\\0%s\\0' \"$_id\"; }}\n\
+             printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\"; _send \"$_d.err\" >&3\n",
             LIMIT + 1
         ));
         if !self.seen.is_empty() {
@@ -198,15 +203,12 @@ impl Tool for Keep {
         if self.sweep {
             script.raw(SWEEP);
         }
-        script.raw("exit 0\nelif [ -n \"$_d\" ]; then printf 'taken\\0'; exit 0\nfi\nprintf 'plain\\0'\n");
-        script.raw("eval ").word(&command).raw("\n");
+        script.raw(&format!("[ ! -e \"$_d.out.gone\" ] && [ ! -e \"$_d.err.gone\" ] || exit {UNTOLD}\n"));
+        script.raw("elif [ -n \"$_d\" ]; then printf 'taken\\0'\nelse printf 'full\\0'; fi\nexit 0\n");
         script.finish(2 * usize::try_from(LIMIT).unwrap_or(usize::MAX) + 4_096, false)
     }
 
     fn parse(&self, reply: &Reply<'_>) -> Result<Kept, ToolError> {
-        if let Some(stdout) = reply.stdout.strip_prefix(b"plain\0") {
-            return self.run.parse(&Reply { stdout, ..*reply }).map(Kept::Ended);
-        }
         if reply.exit_code == UNTOLD {
             return Ok(Kept::Untold);
         }
@@ -214,16 +216,18 @@ impl Tool for Keep {
         let mut fields = Reply { stdout, ..*reply }.fields("the command")?;
         match fields.next()? {
             b"taken" => Ok(Kept::Taken),
+            b"full" => Ok(Kept::NoRoom),
             b"ended" => {
                 let exit_code = fields.number()?;
                 // Each stream comes to its end, which is no part of it, or came only in part.
-                let (Some((&0, stdout)), Some((&0, stderr))) = (fields.rest().split_last(), reply.stderr.split_last())
-                else {
-                    return Ok(Kept::Untold);
-                };
-                if stdout.len().max(stderr.len()) as u64 > LIMIT {
+                let end = [b"\0", self.id.as_bytes(), b"\0"].concat();
+                let whole = |stream: &'_ [u8]| stream.len().checked_sub(end.len()).filter(|_| stream.ends_with(&end));
+                let stdout = fields.rest();
+                let (Some(out), Some(err)) = (whole(stdout), whole(reply.stderr)) else { return Ok(Kept::Cut) };
+                if out.max(err) as u64 > LIMIT {
                     return Ok(Kept::Untold);
                 }
+                let (stdout, stderr) = (&stdout[..out], &reply.stderr[..err]);
                 self.run.parse(&Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
             }
             _ => Err(ToolError::garbled("a run stands in no known way")),
@@ -259,11 +263,8 @@ impl Look {
         script.raw("if [ -z \"$_d\" ]; then printf 'unkept\\0'; exit 0; fi\n");
         // It may end between the two looks, and then its code is there at the second.
         script.raw(
-            "_p=; { read -r _p _x <\"$_d.pid\"; } 2>/dev/null\n\
-             if [ \"$_p\" = tomb ]; then printf 'never\\0'; exit 0; fi\n\
-             _code() { _c=; { read -r _c <\"$_d.code\"; } 2>/dev/null; [ -n \"$_c\" ]; }\n\
-             if ! _code && ! _alive && ! _code; then printf 'lost\\0'; exit 0; fi\n\
-             if [ -n \"$_c\" ]; then _show \"$_c\"; exit 0; fi\n_watch\n",
+            "if ! _over && ! _alive && ! _over; then printf 'lost\\0'; exit 0; fi\n\
+             case $_c in tomb) printf 'never\\0'; exit 0;; ?*) _show \"$_c\"; exit 0;; esac; _watch\n",
         );
         // A part of each stream from where it is known, never beyond what there was when it was measured.
         script.raw(&format!(
@@ -287,10 +288,9 @@ impl Tool for End {
         let mut script = begin(&self.id)?;
         // One that has not begun never will; one that begins just now is waited for.
         script.raw(BORN).raw("\n").raw(WHO).raw("if _claim tomb; then exit 0; fi\n_i=0\n");
-        script.raw("while [ -n \"$_d\" ] && [ ! -s \"$_d.pid\" ] && [ \"$_i\" -lt 20 ]; do\n");
+        script.raw("while [ -n \"$_d\" ] && [ ! -s \"$_d.run\" ] && [ \"$_i\" -lt 20 ]; do\n");
         script.raw("sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done\n");
-        script
-            .raw("[ -n \"$_d\" ] && [ ! -s \"$_d.code\" ] && _alive && [ \"${_p:-0}\" -gt 1 ] 2>/dev/null || exit 0\n");
+        script.raw("[ -n \"$_d\" ] && ! _over && _alive && [ \"${_p:-0}\" -gt 1 ] 2>/dev/null || exit 0\n");
         script.raw(END);
         script.finish(4_096, true)
     }
@@ -308,8 +308,8 @@ else ps -A -o pid= -o ppid=; fi; }
 _tree() { _all 2>/dev/null | awk -v r="$_p" '{ k[$2]=k[$2]" "$1 }
 function w(q, n,i,c) { n=split(k[q],c," "); for(i=1;i<=n;i++) { w(c[i]); print c[i] } } END { w(r) }'; }
 _t=$(echo $(_tree)); for _q in $_t; do kill -TERM "$_q" 2>/dev/null; done
-_i=0; while [ "$_i" -lt 10 ] && [ ! -s "$_d.code" ]; do sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done
-[ -s "$_d.code" ] || for _q in $_t $(echo $(_tree)); do kill -KILL "$_q" 2>/dev/null; done
+_i=0; while [ "$_i" -lt 10 ] && ! _over; do sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done
+_over || for _q in $_t $(echo $(_tree)); do kill -KILL "$_q" 2>/dev/null; done
 exit 0
 "#;
 

@@ -37,7 +37,7 @@ fn ran(stdout: &str, stderr: &str, exit_code: i32) -> Ran {
 fn runs(home: &Path, set: &str) -> usize {
     let folder = home.join(format!(".berth/runs/berth-run-{set}"));
     let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.filter(|name| name.to_string_lossy().ends_with(".pid")).count()
+    names.filter(|name| name.to_string_lossy().ends_with(".run")).count()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_it_did_is_told_at_once_and_again_until_it_was_seen() {
         assert_eq!(machine.run(home, &second).unwrap(), Kept::Ended(ran("", "", 0)));
         assert_eq!(runs(home, "a"), 1, "what was seen is forgotten");
         let folder = std::fs::read_dir(home.join(".berth/runs/berth-run-a")).unwrap();
-        assert_eq!(folder.count(), 4, "all of it");
+        assert_eq!(folder.count(), 3, "all of it");
     });
 }
 
@@ -68,7 +68,12 @@ fn what_nobody_asked_after_for_a_month_is_swept_but_never_what_runs() {
             look(machine, home, &keep(home, &format!("{id}-2"), "true"), 0, 0);
             assert!(left(id).exists());
         }
-        std::fs::remove_file(left("runs").join("1.code")).unwrap();
+        // One whose shell was killed will never say its end; the shell of another one is there.
+        let born = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let born = born.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+        let line = |born: &str| format!("--- {} {born}\n", std::process::id());
+        std::fs::write(left("ended").join("3.run"), line("1")).unwrap();
+        std::fs::write(left("runs").join("3.run"), line(born)).unwrap();
         for id in ["ended", "runs"] {
             let old = std::time::SystemTime::now() - std::time::Duration::from_secs(40 * 24 * 3_600);
             std::fs::File::open(left(id)).unwrap().set_modified(old).unwrap();
@@ -154,7 +159,7 @@ fn a_run_whose_shell_is_gone_is_lost() {
         let folder = home.join(".berth/runs/berth-run-e");
         std::fs::create_dir_all(&folder).unwrap();
         // A process that is there, and was born at another time.
-        std::fs::write(folder.join("1.pid"), format!("{} 1\n", std::process::id())).unwrap();
+        std::fs::write(folder.join("1.run"), format!("--- {} 1\n", std::process::id())).unwrap();
         assert_eq!(look(machine, home, &keep(home, "e-1", "true"), 0, 0), Standing::Lost);
     });
 }
@@ -168,11 +173,11 @@ fn without_a_home_to_write_to_it_is_kept_elsewhere() {
         let mut run = keep(Path::new("/"), &id, "echo fine");
         assert_eq!(machine.run(home, &run).unwrap(), Kept::Ended(ran("fine\n", "", 0)));
         assert_eq!(look(machine, home, &run, 0, 0), Standing::Ended(ran("fine\n", "", 0)));
-        assert!(folder.join("1.code").exists());
+        assert!(folder.join("1.out").exists());
         run.seen = vec![id.clone()];
         run.id = format!("{set}-2");
         machine.run(home, &run).unwrap();
-        assert!(!folder.join("1.code").exists() && folder.join("2.code").exists());
+        assert!(!folder.join("1.out").exists() && folder.join("2.out").exists());
         std::fs::remove_dir_all(folder).unwrap();
     });
 }
@@ -182,10 +187,22 @@ fn an_output_that_came_in_part_is_not_taken_for_all() {
     let run = keep(Path::new("/"), "p-1", "true");
     let parse =
         |stdout: &[u8], stderr: &[u8], exit_code, truncated| run.parse(&Reply { stdout, stderr, exit_code, truncated });
-    assert_eq!(parse(b"began\0ended\x003\0out\0", b"err\0", 0, false).unwrap(), Kept::Ended(ran("out", "err", 3)));
-    for (stdout, stderr) in [(&b"began\0ended\x003\0ou"[..], &b"err\0"[..]), (b"began\0ended\x003\0out\0", b"er")] {
-        assert_eq!(parse(stdout, stderr, 0, false).unwrap(), Kept::Untold);
+    let (out, err) = (&b"began\0ended\x003\0out\0p-1\0"[..], &b"err\0p-1\0"[..]);
+    assert_eq!(parse(out, err, 0, false).unwrap(), Kept::Ended(ran("out", "err", 3)));
+    for (stdout, stderr) in [(&out[..out.len() - 1], err), (out, &err[..err.len() - 1]), (out, b"\0"), (out, b"")] {
+        assert_eq!(parse(stdout, stderr, 0, false).unwrap(), Kept::Cut);
     }
+}
+
+/// Its disk is full of what it printed, and it ends: that it ended is written over what stands there.
+#[test]
+fn the_exit_code_needs_no_room() {
+    everywhere(|machine, home| {
+        let run = keep(home, "room-1", "exit 42");
+        assert_eq!(machine.run(home, &run).unwrap(), Kept::Ended(ran("", "", 42)));
+        let line = std::fs::read_to_string(home.join(".berth/runs/berth-run-room/1.run")).unwrap();
+        assert!(line.starts_with("42- ") && line.ends_with('\n') && line.lines().count() == 1, "{line}");
+    });
 }
 
 #[test]
@@ -207,20 +224,22 @@ fn what_was_ended_before_it_began_never_begins() {
 }
 
 #[test]
-fn where_nothing_can_be_kept_nobody_knows_what_became_of_it() {
+fn where_nothing_can_be_kept_nothing_is_run_and_nobody_knows_what_became_of_it() {
     everywhere(|machine, home| {
         let nowhere = |mut script: berth_tools::Script| {
             let text = String::from_utf8(script.text).unwrap().replace("/dev/shm", "/proc/none");
             script.text = format!("HOME=/proc/none TMPDIR=/proc/none\n{text}").into_bytes();
             machine.send(home, &script)
         };
-        let lost = keep(home, "unkept", "echo ran >>times; cat times");
+        let lost = keep(home, "unkept", "echo ran >>times");
         let answer = nowhere(lost.script().unwrap());
-        assert_eq!(answer.stdout, b"plain\0ran\n");
+        let reply = Reply { stdout: &answer.stdout, stderr: &answer.stderr, exit_code: 0, truncated: false };
+        assert_eq!(lost.parse(&reply).unwrap(), Kept::NoRoom);
+        assert!(!home.join("times").exists(), "it would be run again");
         let answer = nowhere(Look { id: lost.id.clone(), out: 0, err: 0 }.script().unwrap());
         let reply = Reply { stdout: &answer.stdout, stderr: &answer.stderr, exit_code: 0, truncated: false };
         let standing = Look { id: lost.id.clone(), out: 0, err: 0 }.standing(&lost.run, &reply).unwrap();
-        assert_eq!(standing, Standing::Unkept, "it would be run again");
+        assert_eq!(standing, Standing::Unkept);
     });
 }
 
@@ -230,7 +249,7 @@ fn what_runs_on_another_computer_with_the_same_home_is_left_alone() {
         let far = keep(home, "far", "echo $$ >pid; sleep 30");
         std::thread::scope(|scope| {
             let running = scope.spawn(|| machine.run(home, &far));
-            let who = home.join(".berth/runs/berth-run-far/far.pid");
+            let who = home.join(".berth/runs/berth-run-far/far.run");
             let begun = Instant::now();
             while std::fs::read_to_string(&who).is_ok_and(|who| who.ends_with('\n')).not() || !home.join("pid").exists()
             {
@@ -238,8 +257,8 @@ fn what_runs_on_another_computer_with_the_same_home_is_left_alone() {
                 std::thread::sleep(Duration::from_millis(20));
             }
             let here = std::fs::read_to_string(&who).unwrap();
-            let pid = here.split(' ').next().unwrap().to_owned();
-            std::fs::write(&who, format!("{pid} 1 elsewhere another-boot\n")).unwrap();
+            let pid = here.split(' ').nth(1).unwrap().to_owned();
+            std::fs::write(&who, format!("--- {pid} 1 elsewhere another-boot\n")).unwrap();
             assert!(matches!(look(machine, home, &far, 0, 0), Standing::Running { .. }), "{}", machine.name);
             machine.run(home, &End { id: far.id.clone() }).unwrap();
             assert!(Path::new("/proc").join(&pid).exists(), "{}: a process here was killed", machine.name);

@@ -168,7 +168,13 @@ impl Running {
             tokio::select! {
                 message = reader.wait() => match message {
                     Some(ChannelMsg::Data { data }) => told.stdout(&data, options),
-                    Some(ChannelMsg::ExtendedData { data, .. }) => told.stderr(&data, options),
+                    Some(ChannelMsg::ExtendedData { data, .. }) => {
+                        told.stderr(&data, options);
+                        // Its trailer is on the way, behind what comes: a slow way is given time.
+                        if until.is_some() && !told.is_stopping() {
+                            until = Some(Instant::now() + AFTER);
+                        }
+                    }
                     Some(ChannelMsg::ExitStatus { .. } | ChannelMsg::ExitSignal { .. }) => {
                         until = until.or_else(|| Some(Instant::now() + AFTER));
                     }

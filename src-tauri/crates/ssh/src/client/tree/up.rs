@@ -24,7 +24,7 @@ const NO_TAR: &[u8] = b"no tar\n";
 /// try before this one may still unpack what its connection, which was given up, brings late: whoever else works in that
 /// folder is ended first, or a file of this try would be replaced by a part of it. (macOS has no /proc, and brings `lsof`.)
 const UNPACK: &str = r#"command -v tar >/dev/null 2>&1 || { echo 'no tar'; exit 0; }
-(umask 077; mkdir -p -- "$s") && cd -- "$s" || exit 1
+(umask 077; mkdir -p -- "$s") && touch -- "$s" && cd -- "$s" || exit 1
 for p in /proc/[0-9]*; do
 [ "$p" = "/proc/$$" ] || [ ! "$p/cwd" -ef . ] || kill -9 "${p#/proc/}" 2>/dev/null
 done
