@@ -10,7 +10,8 @@
 //! The folder is in `~/.berth/runs`, or where that cannot be written (no home, a full disk) in a folder for temporary
 //! files; where nothing can be written at all, nothing is run.
 //!
-//! A command that opens /dev/stdout or /dev/stderr by name opens a file, and begins it anew.
+//! A known limit: a command that opens /dev/stdout or /dev/stderr by name opens a file, and begins it anew. A program
+//! that reads a pipe into that file would not, and costs each command two milliseconds.
 //!
 //! What is done before and after each command is done by the shell itself where it can be: each program that is started
 //! takes about a millisecond, and a fast connection's whole way takes less than one.
