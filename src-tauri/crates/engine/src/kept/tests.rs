@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use berth_ssh::{Endpoint, SessionOptions};
 use berth_testbed::Way as Road;
-use berth_testbed::machine::{Kind, Machine};
+use berth_testbed::machine::{Home, Kind, Machine};
 use berth_tools::Place;
 use tokio::time::timeout;
 
@@ -90,4 +90,28 @@ async fn a_machine_that_starts_anew_takes_along_what_ran_on_it_and_that_is_told(
     let run = Run { at: Place::here("/"), command: "echo on".to_owned(), env: Vec::new() };
     let outcome = keeper.run(&session, &run, Duration::from_secs(60), &cancel, live).await.unwrap();
     assert_eq!(outcome.ran.stdout, "on\n");
+}
+
+/// Where no room is, nothing is kept, and it runs all the same; one that takes the last room still has an exit code.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_no_command_from_running_and_costs_none_its_exit_code() {
+    let kind = Kind { name: "one that is full", shell: "bash", home: Home::Full, ..Default::default() };
+    let Some(machine) = Machine::start(&kind) else { return };
+    let session = Session::new(machine.target.clone(), SessionOptions::default());
+    let (keeper, cancel) = (Keeper::default(), CancellationToken::new());
+    let run = async |command: &str| {
+        let run = Run { at: Place::here("/"), command: command.to_owned(), env: Vec::new() };
+        let (live, mut heard) = mpsc::channel(256);
+        let outcome = timeout(DEADLINE, keeper.run(&session, &run, Duration::from_secs(60), &cancel, live)).await;
+        let ran = outcome.expect("it ends").unwrap().ran;
+        (ran, heard.try_recv().is_ok())
+    };
+    let (ran, heard) = run("echo out; echo err >&2; exit 3").await;
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.exit_code), ("out\n", "err\n", 3));
+    assert!(heard, "its output is told as it comes");
+    assert_eq!(run("rm /tmp/full").await.0.exit_code, 0);
+    let (ran, _) = run("cat /dev/zero; exit 5").await;
+    assert_eq!(ran.exit_code, 5);
+    assert!(ran.stdout.len() > 16_384, "{}", ran.stdout.len());
+    session.close().await;
 }
