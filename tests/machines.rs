@@ -336,6 +336,15 @@ fn away() -> u64 {
     std::env::var("BERTH_AWAY_S").map_or(20, |seconds| seconds.parse().expect("seconds"))
 }
 
+/// The network comes back.
+struct Back<'a>(&'a Way);
+
+impl Drop for Back<'_> {
+    fn drop(&mut self) {
+        self.0.is_gone(false);
+    }
+}
+
 /// Nothing comes through any more, and nobody is told: the laptop sleeps, or is carried out of the network's reach.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_network_is_away() {
@@ -383,12 +392,13 @@ async fn the_network_is_away() {
     let cut = async {
         until("the command has begun", || marks.exists());
         road.is_gone(true);
+        // Should this fail, the command is not waited for until its time is over.
+        let _back = Back(&road);
         tokio::time::sleep(Duration::from_secs(away)).await;
         // It is seen that the machine does not answer, and told.
         window.element("//*[contains(., 'The connection to') or contains(., 'is not reached')]").await;
         window.element("//button[contains(., 'What is wrong?')]").await;
         look(&desk, &window, "machine-away").await;
-        road.is_gone(false);
     };
     let runtime = tokio::runtime::Handle::current();
     let ran = tokio::task::block_in_place(|| {

@@ -31,8 +31,8 @@ const GATHER: usize = 16;
 const GATHER_BYTES: u64 = 256 * 1024;
 /// The most that a look may take: a long output comes slowly on a slow way.
 const LOOK_MOST: Duration = Duration::from_secs(30 * 60);
-/// After so many answers one after the other that mean nothing, nobody is asked any more.
-const NONSENSE: u32 = 20;
+/// A machine that answers, and for so long nothing that means anything, is not asked any more.
+const NONSENSE: Duration = Duration::from_secs(120);
 /// What has not ended after so many kills does not end.
 const ENDS: u32 = 3;
 
@@ -87,8 +87,8 @@ struct Way<'a> {
     timed_out: bool,
     /// So long a look may take.
     patience: Duration,
-    /// How many answers one after the other meant nothing.
-    nonsense: u32,
+    /// Since when no answer meant anything.
+    nonsense: Option<Instant>,
     /// Whether it was heard to begin.
     begun: bool,
     /// The run that may go on, until its end is known.
@@ -141,7 +141,7 @@ impl Keeper {
             bytes_out: 0,
             timed_out: false,
             patience: LOOK,
-            nonsense: 0,
+            nonsense: None,
             begun: false,
             open: None,
         };
@@ -150,7 +150,10 @@ impl Keeper {
             let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.load(Relaxed) };
             way.open = Some(id.clone());
             let ran = match way.begin(&keep).await {
-                Ok(Begun::Ended(ran)) => Ok(Some(ran)),
+                Ok(Begun::Ended(ran)) => {
+                    self.swept.store(true, Relaxed);
+                    Ok(Some(ran))
+                }
                 Ok(Begun::Not) => {
                     self.put(keep.seen, 0);
                     Ok(None)
@@ -174,7 +177,6 @@ impl Keeper {
             if !ran.as_ref().is_err_and(|error| error.code == ErrorCode::Cancelled) {
                 way.open = None;
             }
-            self.swept.fetch_or(ran.is_ok(), Relaxed);
             if let Some(ran) = ran? {
                 self.put(vec![id], way.bytes_out);
                 let (timed_out, bytes_in, bytes_out) = (way.timed_out, way.bytes_in, way.bytes_out);
@@ -237,6 +239,8 @@ impl Way<'_> {
                     self.bytes_in += output.bytes_in;
                     self.bytes_out += output.bytes_out;
                     self.timed_out |= output.timed_out;
+                    // Who follows may not have heard it yet.
+                    self.begun |= output.stdout.bytes.starts_with(BEGAN);
                     let reply = reply(&output);
                     return match keep.parse(&reply) {
                         Ok(Kept::Ended(ran)) => Ok(Begun::Ended(ran)),
@@ -298,7 +302,7 @@ impl Way<'_> {
         loop {
             sleep(pause).await;
             pause = (pause * 3 / 2).min(CALM);
-            if let Ok(Standing::Lost | Standing::Never) = self.look(id).await {
+            if let Ok(Some(Standing::Lost | Standing::Never)) = self.look(id).await {
                 return;
             }
         }
@@ -307,44 +311,45 @@ impl Way<'_> {
     /// Asks until its end is known; nothing where it never began.
     async fn resume(&mut self, id: &str) -> Result<Option<Ran>, RpcError> {
         let (mut pause, mut ends) = (FOLLOW / 3, 0);
+        self.nonsense = None;
         loop {
             match self.look(id).await {
-                Ok(Standing::Never) if !self.begun => return Ok(None),
-                Ok(Standing::Ended(ran)) => return Ok(Some(ran)),
+                Ok(None) => {
+                    return Err(RpcError::new(
+                        ErrorCode::OutcomeUnknown,
+                        "The machine is there, and what it says of the command has meant nothing for minutes.",
+                    )
+                    .hint("Look at what it has done before you run it again."));
+                }
+                Ok(Some(Standing::Never)) if !self.begun => return Ok(None),
+                Ok(Some(Standing::Ended(ran))) => return Ok(Some(ran)),
                 // Its folder may be gone with the machine's temporary files.
-                Ok(Standing::Lost | Standing::Never) => {
+                Ok(Some(Standing::Lost | Standing::Never)) => {
                     return Err(RpcError::new(
                         ErrorCode::OutcomeUnknown,
                         "The command was ended from outside, or the machine was started anew while it ran.",
                     )
                     .hint("Look at what it has done before you run it again."));
                 }
-                Ok(Standing::Unkept) => return Err(no_room()),
-                Ok(Standing::Running { .. }) if ends == ENDS => {
+                Ok(Some(Standing::Unkept)) => return Err(no_room()),
+                Ok(Some(Standing::Running { .. })) if ends == ENDS => {
                     return Err(RpcError::new(
                         ErrorCode::OutcomeUnknown,
                         "The command’s time ran out, and it could not be ended.",
                     )
                     .hint("It may wait for a disk or a device, or run on another computer with the same home."));
                 }
-                Ok(Standing::Running { .. }) if Instant::now() >= self.deadline => {
+                Ok(Some(Standing::Running { .. })) if Instant::now() >= self.deadline => {
                     self.timed_out = true;
                     ends += 1;
                     let end = End { id: id.to_owned() };
                     let _ = self.tool(&end.script().map_err(tool_error)?).await;
                 }
-                Ok(Standing::Running { .. }) => {
+                Ok(Some(Standing::Running { .. })) => {
                     self.pause(pause).await?;
                     pause = (pause * 3 / 2).min(CALM);
                 }
                 Err(error) if error.code == ErrorCode::Cancelled => return Err(error),
-                Err(error) if self.nonsense > NONSENSE => {
-                    return Err(RpcError::new(
-                        ErrorCode::OutcomeUnknown,
-                        format!("What the machine says of the command means nothing. {}", error.message),
-                    )
-                    .hint("Look at what it has done before you run it again."));
-                }
                 Err(_) if *self.session.state().borrow() == SessionState::Closed => {
                     return Err(RpcError::new(
                         ErrorCode::OutcomeUnknown,
@@ -360,14 +365,17 @@ impl Way<'_> {
         }
     }
 
-    async fn look(&mut self, id: &str) -> Result<Standing, RpcError> {
+    /// How it stands. Nothing where the machine answers, and has not said so for long.
+    async fn look(&mut self, id: &str) -> Result<Option<Standing>, RpcError> {
         let look = Look { id: id.to_owned(), out: self.out, err: self.err };
-        let output = self.tool(&look.script().map_err(tool_error)?).await?;
+        let answer = self.tool(&look.script().map_err(tool_error)?).await;
+        let output = answer.inspect_err(|_| self.nonsense = None)?;
         let standing = look.standing(self.run, &reply(&output)).map_err(tool_error);
         match &standing {
-            Ok(_) => self.nonsense = 0,
+            Ok(_) => self.nonsense = None,
             Err(_) if output.timed_out => self.patience = (self.patience * 2).min(LOOK_MOST),
-            Err(_) => self.nonsense += 1,
+            Err(_) if self.nonsense.get_or_insert_with(Instant::now).elapsed() > NONSENSE => return Ok(None),
+            Err(_) => {}
         }
         let standing = standing?;
         if let Standing::Running { out, out_to, err, err_to } = &standing {
@@ -378,7 +386,7 @@ impl Way<'_> {
                 }
             }
         }
-        Ok(standing)
+        Ok(Some(standing))
     }
 
     async fn tool(&mut self, script: &Script) -> Result<berth_ssh::RunOutput, RpcError> {

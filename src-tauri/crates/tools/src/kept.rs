@@ -11,7 +11,8 @@
 //! files; where nothing can be written at all, nothing is run.
 //!
 //! A known limit: a command that opens /dev/stdout or /dev/stderr by name opens a file, and begins it anew. A program
-//! that reads a pipe into that file would not, and costs each command two milliseconds.
+//! that reads a pipe into that file would not, and costs each command two milliseconds. And what a command prints that
+//! meets a full disk is lost, as the command is told.
 //!
 //! What is done before and after each command is done by the shell itself where it can be: each program that is started
 //! takes about a millisecond, and a fast connection's whole way takes less than one.
@@ -114,7 +115,7 @@ if [ "$_b" = "$_home" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/
 mkdir -m 700 -- "$_o" 2>/dev/null || [ -d "$_o" ] || return 1; fi; _ours || return 1
 set -C; { { :; } >"$_d.run"; } 2>/dev/null; _x=$?; set +C
 [ "$_x" = 0 ] || { [ -e "$_d.run" ]; return; }
-{ echo "$_words" >"$_d.run" && { :; } >"$_d.err" && { :; } >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
+{ echo "$_words" >"$_d.run" && { :; } >"$_d.err" && echo x >"$_d.out" && { :; } >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
 rm -f -- "$_d".*; return 1; }
 _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
 "#;
@@ -126,7 +127,8 @@ const SHOW: &str = r#"_size() { _n=0 _g=0
 [ ! -f "$1.gone" ] || { read -r _g <"$1.gone"; } 2>/dev/null; _g=$((_g)); }
 _tell() { _size "$1"; _a=$((_g + _n)) _s=$_n
 if [ -f "$1.head" ]; then [ "$_s" -le "$_half" ] || _s=$_half; _s=$((_s + _half))
-elif [ "$_s" -gt $((_half * 2)) ]; then _s=$((_half * 2)); fi; }
+elif [ "$_s" -gt $((_half * 2)) ]; then _s=$((_half * 2)); fi
+[ ! -e "$1.gone" ] || [ "$_a" -gt "$_s" ] || _a=$((_s + 1)); }
 _send() { if [ "$2" = 0 ]; then :
 elif [ -f "$1.head" ]; then head -c "$_half" <"$1.head"; [ "$2" = "$_half" ] || tail -c "$(($2 - _half))" <"$1"
 elif [ "$2" = $((_half * 2)) ]; then head -c "$_half" <"$1"; tail -c "$_half" <"$1"
@@ -181,6 +183,15 @@ impl Tool for Keep {
     fn script(&self) -> Result<Script, ToolError> {
         let mut script = begin(&self.id)?;
         let command = self.run.script()?.text;
+        // First, for it makes room.
+        if !self.seen.is_empty() {
+            script.raw("( set --; for _id in");
+            for id in &self.seen {
+                begin(id)?;
+                script.raw(" ").raw(id);
+            }
+            script.raw("; do ! _find || set -- \"$@\" \"$_d\".*; done; rm -f -- \"$@\" ) 2>/dev/null\n");
+        }
         // What is looked for is there before the command begins, and its end is written down before it is told.
         // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
         script.raw(BORN).raw("\n").raw(WHO).raw("trap : HUP INT TERM PIPE\n");
@@ -189,18 +200,10 @@ impl Tool for Keep {
         script.raw("exec 3>&2 2>/dev/null\nprintf 'began\\0'\n( eval ").word(&command);
         script.raw(" ) </dev/null >>\"$_d.out\" 2>>\"$_d.err\" 3>&-\n_c=$?; printf %s \"$_c\" 1<>\"$_d.run\"\n");
         script.raw(&format!(
-            "_send() {{ [ ! -s \"$1\" ] || head -c {} <\"$1\" || return; printf '\\0%s\\0' \"$_id\"; }}\n\
+            "_send() {{ [ -e \"$1\" ] || return; [ ! -s \"$1\" ] || head -c {} <\"$1\" || return; printf '\\0%s\\0' \"$_id\"; }}\n\
              printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\"; _send \"$_d.err\" >&3\n",
             LIMIT + 1
         ));
-        if !self.seen.is_empty() {
-            script.raw("( set --; for _id in");
-            for id in &self.seen {
-                begin(id)?;
-                script.raw(" ").raw(id);
-            }
-            script.raw("; do ! _find || set -- \"$@\" \"$_d\".*; done; rm -f -- \"$@\" )\n");
-        }
         if self.sweep {
             script.raw(SWEEP);
         }

@@ -206,6 +206,14 @@ fn the_exit_code_needs_no_room() {
 }
 
 #[test]
+fn an_output_that_is_gone_is_not_taken_for_none() {
+    everywhere(|machine, home| {
+        let run = keep(home, "gone-1", "echo important; rm -rf -- \"$HOME/.berth\"; echo done");
+        assert_eq!(machine.run(home, &run).unwrap(), Kept::Cut);
+    });
+}
+
+#[test]
 fn no_id_is_taken_for_anything_else() {
     for id in ["", "a/b", "..", "a b", "$(id)", &"a".repeat(65)] {
         let keep = keep(Path::new("/"), id, "true");

@@ -113,5 +113,14 @@ async fn a_full_disk_keeps_no_command_from_running_and_costs_none_its_exit_code(
     let (ran, _) = run("cat /dev/zero; exit 5").await;
     assert_eq!(ran.exit_code, 5);
     assert!(ran.stdout.len() > 16_384, "{}", ran.stdout.len());
+    // What it wrote down is there on the full disk, and room is made by who comes next.
+    let look = Look { id: format!("{}-{}", keeper.set, 3), out: 0, err: 0 }.script().unwrap();
+    let output = session.run(&look.text, RunOptions::default()).await.unwrap();
+    assert!(output.stdout.bytes.starts_with(b"ended\x005\0"), "{output:?}");
+    keeper.put(Vec::new(), GATHER_BYTES);
+    assert_eq!(run("echo on").await.0.stdout, "on\n");
+    let look = Look { id: format!("{}-{}", keeper.set, 4), out: 0, err: 0 }.script().unwrap();
+    let output = session.run(&look.text, RunOptions::default()).await.unwrap();
+    assert!(output.stdout.bytes.starts_with(b"ended\x000\0"), "{output:?}");
     session.close().await;
 }

@@ -171,7 +171,7 @@ impl Running {
                     Some(ChannelMsg::ExtendedData { data, .. }) => {
                         told.stderr(&data, options);
                         // Its trailer is on the way, behind what comes: a slow way is given time.
-                        if until.is_some() && !told.is_stopping() {
+                        if told.code.is_some() && !told.is_stopping() {
                             until = Some(Instant::now() + AFTER);
                         }
                     }
