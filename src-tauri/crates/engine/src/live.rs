@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use berth_model::TerminalId;
 use berth_ssh::{Endpoint, Session, SshTarget};
 use tokio::sync::Notify;
 
@@ -17,6 +18,8 @@ pub struct Live {
     pub workdir: String,
     /// Runs commands whose outcome outlives the connection; nothing where no connection is ever lost.
     pub keeper: Option<Keeper>,
+    /// What the names of its terminals begin with, after the channel's: who clears away what was left before spares these.
+    pub stay: TerminalId,
     /// Whether a terminal was opened on it.
     has_terminal: AtomicBool,
     /// Rings when something may have changed that the watcher looks at: a job started, a command ended.
@@ -28,7 +31,8 @@ impl Live {
     pub fn new(session: Session, target: SshTarget, workdir: String) -> Self {
         // A socket on this computer does not drop.
         let keeper = (!matches!(target.endpoint, Endpoint::Unix(_))).then(Keeper::default);
-        Self { session, target, workdir, keeper, has_terminal: AtomicBool::new(false), changed: Notify::new() }
+        let (stay, has_terminal, changed) = (TerminalId::fresh(), AtomicBool::new(false), Notify::new());
+        Self { session, target, workdir, keeper, stay, has_terminal, changed }
     }
 
     /// Whether the terminal that is about to be opened is the first one.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use berth_model::{ChannelId, RpcError, TerminalId};
-use berth_ssh::{Pty, PtyRequest, RunOptions, Session, SshError};
+use berth_ssh::{Pty, PtyRequest, RunOptions, Session, SessionState, SshError};
 use berth_tools::BORN;
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -21,6 +21,8 @@ use crate::live::Live;
 const AGAIN: Duration = Duration::from_millis(300);
 /// What is said where a connection may be lost and nothing keeps a terminal.
 const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connection is lost, this terminal ends.\r\n";
+/// No terminal's name begins so.
+const NONE: &str = "none-";
 /// So often may a terminal be lost that has never printed a thing: a server that drops who asks for one does so for ever.
 const TRIES: usize = 5;
 const LOST: &str = "\r\n\x1b[33mThe connection was lost. This terminal comes back when the machine does.\x1b[0m\r\n";
@@ -73,7 +75,7 @@ impl Keeper {
                  set -ga terminal-overrides ,xterm*:smcup@:rmcup@:RGB"
             ),
             Self::Screen => {
-                format!("{SCREENS}; exec screen -c /dev/null -e '^@^@' -D -RR -S {name} sh -c {shell}")
+                format!("{SCREENS}; exec screen -c /dev/null -e '^@^@' -d -RR -S {name} sh -c {shell}")
             }
             Self::Dtach => format!(
                 "mkdir -p -m 700 \"$HOME/.berth\" && exec dtach -A \"$HOME/.berth/{name}\" -E -z -r winch \
@@ -82,19 +84,30 @@ impl Keeper {
         }
     }
 
-    /// Ends the terminals of this name, or of names that begin with it.
-    fn end(self, name: &str) -> String {
+    /// Succeeds where the terminal of this name is there. dtach sends nobody away.
+    fn look(self, name: &str) -> Option<String> {
+        match self {
+            Self::Tmux => Some(format!("tmux -L berth has-session -t '={name}' 2>/dev/null")),
+            Self::Screen => Some(format!("{SCREENS}; screen -ls 2>/dev/null | grep -q '[0-9]\\.{name}[[:space:]]'")),
+            Self::Dtach => None,
+        }
+    }
+
+    /// Ends the terminals of this name, or of names that begin with it, but of those that begin with `but`.
+    fn end(self, name: &str, but: &str) -> String {
         match self {
             Self::Tmux => format!(
-                "tmux -L berth list-sessions -F '#{{session_name}}' 2>/dev/null | grep '^{name}' | \
+                "tmux -L berth list-sessions -F '#{{session_name}}' 2>/dev/null | grep '^{name}' | grep -v '^{but}' | \
                  while read -r s; do tmux -L berth kill-session -t \"=$s\"; done"
             ),
             Self::Screen => format!(
                 "{SCREENS}; screen -ls 2>/dev/null | sed -n 's/^[[:space:]]*\\([0-9]*\\.{name}[^[:space:]]*\\).*/\\1/p' | \
+                 grep -v '\\.{but}' | \
                  while read -r s; do screen -S \"$s\" -X quit; done"
             ),
             Self::Dtach => format!(
-                "{BORN}; for f in \"$HOME/.berth/{name}\"*.pid; do [ -f \"$f\" ] || continue; p= w=; read -r p w <\"$f\"
+                "{BORN}; for f in \"$HOME/.berth/{name}\"*.pid; do [ -f \"$f\" ] || continue
+                 case ${{f##*/}} in {but}*) continue;; esac; p= w=; read -r p w <\"$f\"
                  _born \"$p\"; [ \"$_x\" != \"$w\" ] || kill -HUP \"$p\" 2>/dev/null
                  rm -f \"$f\" \"${{f%.pid}}\"; done"
             ),
@@ -132,9 +145,27 @@ impl Way {
         self.session.pty(request).await.map_err(ssh_error)
     }
 
+    /// Whether it only looks as if it had ended: a try of ours from before, which the network brings late, sends away
+    /// whoever looks at it.
+    async fn is_there(&self) -> bool {
+        let Some(look) = self.keeper.and_then(|keeper| keeper.look(&self.name)) else { return false };
+        loop {
+            match self.session.run(look.as_bytes(), RunOptions::default()).await {
+                Ok(output) => return output.exit_code == 0,
+                Err(error) if error.is_final() || *self.session.state().borrow() == SessionState::Closed => {
+                    return false;
+                }
+                Err(_) => {
+                    self.session.welcome().await;
+                    sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
     async fn end(&self) {
         if let Some(keeper) = self.keeper {
-            let _ = self.session.run(keeper.end(&self.name).as_bytes(), RunOptions::default()).await;
+            let _ = self.session.run(keeper.end(&self.name, NONE).as_bytes(), RunOptions::default()).await;
         }
     }
 }
@@ -145,14 +176,15 @@ pub(crate) async fn open(live: &Live, channel: &ChannelId, cols: u16, rows: u16)
     if let Some(keeper) = keeper
         && live.first_terminal()
     {
-        // What an app that was killed has left: nobody can come back to it any more.
-        let _ = live.session.run(keeper.end(&format!("{channel}-")).as_bytes(), RunOptions::default()).await;
+        // What an app that was killed has left: nobody can come back to it any more. It may arrive late.
+        let (all, ours) = (format!("{channel}-"), format!("{channel}-{}-", live.stay));
+        let _ = live.session.run(keeper.end(&all, &ours).as_bytes(), RunOptions::default()).await;
     }
     let folder = quoted(&live.workdir);
     let way = Way {
         session: live.session.clone(),
         keeper,
-        name: format!("{channel}-{}", TerminalId::fresh()),
+        name: format!("{channel}-{}-{}", live.stay, TerminalId::fresh()),
         shell: format!("cd {folder} 2>/dev/null; exec \"${{SHELL:-/bin/sh}}\" -l"),
         size: (cols, rows),
     };
@@ -169,7 +201,8 @@ pub(crate) async fn open(live: &Live, channel: &ChannelId, cols: u16, rows: u16)
 /// Ends the terminals of a channel that is left: nobody can come back to them.
 pub(crate) async fn end(session: &Session, channel: &ChannelId) {
     if let Ok(Some(keeper)) = Keeper::of(session).await {
-        let _ = session.run(keeper.end(&format!("{channel}-")).as_bytes(), RunOptions::default()).await;
+        let all = format!("{channel}-");
+        let _ = session.run(keeper.end(&all, NONE).as_bytes(), RunOptions::default()).await;
     }
 }
 
@@ -184,8 +217,14 @@ async fn keep(mut way: Way, mut pty: Pty, mut host: TerminalHost) {
     // One that has printed something works: it is a bad network that takes it away, however often.
     let (mut printed, mut tries) = (false, 0);
     loop {
-        let end = serve(&mut way, &mut pty, &mut host, &mut printed).await;
+        let mut end = serve(&mut way, &mut pty, &mut host, &mut printed).await;
         tries += 1;
+        if matches!(end, End::Exited(_)) {
+            tokio::select! {
+                there = way.is_there() => if there { end = End::Lost },
+                () = host.output.closed() => end = End::Closed,
+            }
+        }
         match end {
             // The viewer is gone: the programs are told that their terminal is, as when a window is closed.
             End::Closed => {
@@ -343,6 +382,13 @@ mod tests {
             assert!(!shown.contains("has ended"), "{program}: {shown:?}");
             let pid = shown.rsplit("pid-").find_map(|part| part.split('-').next()?.parse::<u32>().ok()).unwrap();
             assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
+            if keeper != Keeper::Dtach {
+                // A try from before comes late, and sends away who looks at it.
+                let late = way.open(true).await.unwrap();
+                while again.reader.recv().await.is_some() {}
+                assert!(!again.reader.is_lost() && way.is_there().await, "{program}: it seems to have ended");
+                again = late;
+            }
             way.end().await;
             prints(&mut again, "nothing that is printed").await;
             let deadline = Instant::now() + Duration::from_secs(10);
@@ -350,6 +396,7 @@ mod tests {
                 assert!(Instant::now() < deadline, "{program}: its shell runs on");
                 sleep(Duration::from_millis(50)).await;
             }
+            assert!(!way.is_there().await, "{program}: it has ended");
             // As after a start of the machine: there is nothing to come back to, and that is said.
             let mut anew = way.open(true).await.unwrap();
             let shown = prints(&mut anew, "a new shell").await;
