@@ -248,15 +248,8 @@ async fn a_machine_of_ones_own() {
 
     // A command is on its way when the network goes, and in a terminal a word is typed.
     let terminals = has_terminals();
-    let shows =
-        |what: &str| format!("return document.querySelector('.xterm-rows')?.innerText.includes('{what}') ?? false");
     if terminals {
-        window.click("//*[@role='tab'][contains(., 'Terminal')]").await;
-        window
-            .until("the shell prompts", "return document.querySelector('.xterm-rows')?.innerText.trim().length > 0")
-            .await;
-        type_into_terminal(&window, "kept=still; echo seen-$((40+2))\n").await;
-        window.until("the terminal answers", &shows("seen-42")).await;
+        open_terminal(&window).await;
     }
     let computer = &desk.computer;
     let marks = server.path("marks");
@@ -363,15 +356,8 @@ async fn the_network_is_away() {
     desk.computer.call("channel.create", json!({ "name": "far-away", "provider": "machine", "machine": machine }));
     window.click("//nav[@aria-label='Space']//button[contains(., 'far-away')]").await;
     let terminals = has_terminals() && has("tmux");
-    let shows =
-        |what: &str| format!("return document.querySelector('.xterm-rows')?.innerText.includes('{what}') ?? false");
     if terminals {
-        window.click("//*[@role='tab'][contains(., 'Terminal')]").await;
-        window
-            .until("the shell prompts", "return document.querySelector('.xterm-rows')?.innerText.trim().length > 0")
-            .await;
-        type_into_terminal(&window, "kept=still; echo seen-$((40+2))\n").await;
-        window.until("the terminal answers", &shows("seen-42")).await;
+        open_terminal(&window).await;
     }
 
     let (away, marks, served) = (away(), server.path("marks"), server.path("served"));
@@ -430,6 +416,21 @@ async fn the_network_is_away() {
     look(&desk, &window, "machine-back").await;
     desk.computer.call("channel.destroy", json!({ "channel": "far-away" }));
     window.client.close().await.expect("closed");
+}
+
+/// Whether the terminal shows this, in the window's own language.
+fn shows(what: &str) -> String {
+    format!("return document.querySelector('.xterm-rows')?.innerText.includes('{what}') ?? false")
+}
+
+/// Opens a terminal, and leaves something in its shell and on its screen.
+async fn open_terminal(window: &Window) {
+    window.click("//*[@role='tab'][contains(., 'Terminal')]").await;
+    window
+        .until("the shell prompts", "return document.querySelector('.xterm-rows')?.innerText.trim().length > 0")
+        .await;
+    type_into_terminal(window, "kept=still; echo seen-$((40+2))\n").await;
+    window.until("the terminal answers", &shows("seen-42")).await;
 }
 
 async fn type_into_terminal(window: &Window, text: &str) {
