@@ -149,29 +149,22 @@ impl Keeper {
             let id = format!("{}-{}", self.set, self.next.fetch_add(1, Relaxed));
             let keep = Keep { id: id.clone(), run: run.clone(), seen: self.take(), sweep: !self.swept.load(Relaxed) };
             way.open = Some(id.clone());
-            let ran = match way.begin(&keep).await {
+            let begun = way.begin(&keep).await;
+            if !matches!(begun, Ok(Begun::Ended(_) | Begun::Untold)) {
+                self.put(keep.seen, 0);
+            }
+            let ran = match begun {
                 Ok(Begun::Ended(ran)) => {
                     self.swept.store(true, Relaxed);
                     Ok(Some(ran))
                 }
-                Ok(Begun::Not) => {
-                    self.put(keep.seen, 0);
-                    Ok(None)
-                }
-                Ok(Begun::Unknown) => {
-                    self.put(keep.seen, 0);
-                    way.resume(&id).await
-                }
-                Ok(Begun::Untold) => way.resume(&id).await,
+                Ok(Begun::Not) => Ok(None),
+                Ok(Begun::Unknown | Begun::Untold) => way.resume(&id).await,
                 Ok(Begun::NoRoom) => {
-                    self.put(keep.seen, 0);
                     way.open = None;
                     way.unkept().await.map(Some)
                 }
-                Err(error) => {
-                    self.put(keep.seen, 0);
-                    Err(error)
-                }
+                Err(error) => Err(error),
             };
             // What somebody gave up may run: it is ended.
             if !ran.as_ref().is_err_and(|error| error.code == ErrorCode::Cancelled) {

@@ -313,7 +313,7 @@ wire! {
         pub timed_out: bool,
         /// From the request to the result.
         pub duration_ms: u64,
-        /// Whether a middle part of the output is missing.
+        /// Whether a part of the output is missing, as the middle of a long one.
         pub truncated: bool,
         /// The job, with `background`.
         pub job: Option<JobId>,

@@ -10,9 +10,10 @@
 //! The folder is in `~/.berth/runs`, or where that cannot be written (no home, a full disk) in a folder for temporary
 //! files; where nothing can be written at all, nothing is run.
 //!
-//! A known limit: a command that opens /dev/stdout or /dev/stderr by name opens a file, and begins it anew. A program
-//! that reads a pipe into that file would not, and costs each command two milliseconds. And what a command prints that
-//! meets a full disk is lost, as the command is told.
+//! A command that opens /dev/stdout or /dev/stderr by name opens such a file, and begins it anew. One whose text says so
+//! prints into a pipe, and a program reads that into the file, which takes two milliseconds; one that does so unseen, in
+//! a script that it runs, is found out, for each file begins with the run's mark, and its end says that something is gone.
+//! What a command prints that meets a full disk is lost, as the command is told.
 //!
 //! What is done before and after each command is done by the shell itself where it can be: each program that is started
 //! takes about a millisecond, and a fast connection's whole way takes less than one.
@@ -37,9 +38,9 @@ pub struct Keep {
 pub struct Look {
     /// The run's id.
     pub id: String,
-    /// How many bytes of its standard output are known.
+    /// Up to where its standard output is known: 0, or what [`Standing::Running`] said.
     pub out: u64,
-    /// How many bytes of its standard error are known.
+    /// Up to where its standard error is known, likewise.
     pub err: u64,
 }
 
@@ -74,11 +75,11 @@ pub enum Standing {
     Running {
         /// Standard output.
         out: Vec<u8>,
-        /// Up to this byte.
+        /// Up to here.
         out_to: u64,
         /// Standard error.
         err: Vec<u8>,
-        /// Up to this byte.
+        /// Up to here.
         err_to: u64,
     },
     /// It ended.
@@ -92,7 +93,7 @@ pub enum Standing {
 /// What comes first, once the command has its folder: from here on it may be looked after.
 pub const BEGAN: &[u8] = b"began\0";
 
-/// So many bytes of each stream come back: the first and the last half.
+/// So many bytes of each stream come back with the mark before them: the first and the last half.
 const LIMIT: u64 = 512 * 1024;
 /// So many bytes of each stream are kept in the machine while a command runs; beyond, its first part and its last.
 const CAP: u64 = 64 * 1024 * 1024;
@@ -115,9 +116,21 @@ if [ "$_b" = "$_home" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/
 mkdir -m 700 -- "$_o" 2>/dev/null || [ -d "$_o" ] || return 1; fi; _ours || return 1
 set -C; { { :; } >"$_d.run"; } 2>/dev/null; _x=$?; set +C
 [ "$_x" = 0 ] || { [ -e "$_d.run" ]; return; }
-{ echo "$_words" >"$_d.run" && { :; } >"$_d.err" && echo x >"$_d.out" && { :; } >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
+{ echo "$_words" >"$_d.run" && printf '\0%s\0' "$_id" >"$_d.err" && printf '\0%s\0' "$_id" >"$_d.out"; } 2>/dev/null &&
+_mine=1 && return 0
 rm -f -- "$_d".*; return 1; }
 _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
+"#;
+
+/// `_piped` lets a command print into two pipes that are read into its files; it fails where there are none. What the
+/// command left behind may print on, and is waited for as long as what is read of a pipe may take. The programs that read
+/// end with who prints, not before.
+const PIPED: &str = r#"_piped() { mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 1
+( trap '' HUP INT TERM; cat <"$_d.po"; rm -f -- "$_d.po" ) >>"$_d.out" 3>&- &
+( trap '' HUP INT TERM; cat <"$_d.pe"; rm -f -- "$_d.pe" ) >>"$_d.err" 3>&- &
+( eval "$_run" ) </dev/null >"$_d.po" 2>"$_d.pe" 3>&-; _c=$? _i=0
+while { [ -e "$_d.po" ] || [ -e "$_d.pe" ]; } && [ "$_i" -lt 100 ]; do sleep 0.01 || { sleep 1; _i=$((_i + 49)); }
+_i=$((_i + 1)); done; }
 "#;
 
 /// `_show CODE` tells of a run that ended: fields, and then exactly as many bytes as these say. Of a stream, `_n` is what
@@ -167,11 +180,21 @@ _d=${_d%.run}; [ ! -e "$_d.run" ] || _over || ! _alive || _y=1; done
 [ -n "$_y" ] || rm -rf -- "$_o";; esac; done )
 "#;
 
-fn begin(id: &str) -> Result<ShellScript, ToolError> {
+fn check(id: &str) -> Result<(), ToolError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if !(1..=64).contains(&id.len()) || !id.bytes().all(plain) {
-        return Err(ToolError::bad_request(format!("`{}` is no run's id.", path::display(id))));
+    if (1..=64).contains(&id.len()) && id.bytes().all(plain) {
+        return Ok(());
     }
+    Err(ToolError::bad_request(format!("`{}` is no run's id.", path::display(id))))
+}
+
+/// What a run's two files begin with, and what its two streams end with.
+fn mark(id: &str) -> Vec<u8> {
+    [b"\0", id.as_bytes(), b"\0"].concat()
+}
+
+fn begin(id: &str) -> Result<ShellScript, ToolError> {
+    check(id)?;
     let mut script = ShellScript::bare();
     script.raw(&format!("_id={id} _half={} _cap={CAP}\n", LIMIT / 2)).raw(FILES);
     Ok(script)
@@ -187,7 +210,7 @@ impl Tool for Keep {
         if !self.seen.is_empty() {
             script.raw("( set --; for _id in");
             for id in &self.seen {
-                begin(id)?;
+                check(id)?;
                 script.raw(" ").raw(id);
             }
             script.raw("; do ! _find || set -- \"$@\" \"$_d\".*; done; rm -f -- \"$@\" ) 2>/dev/null\n");
@@ -197,8 +220,11 @@ impl Tool for Keep {
         script.raw(BORN).raw("\n").raw(WHO).raw("trap : HUP INT TERM PIPE\n");
         script.raw("{ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n");
         script.raw("_born \"$_p\"; _host; if _claim \"--- $_p $_x $_k $_r\"; then\n");
-        script.raw("exec 3>&2 2>/dev/null\nprintf 'began\\0'\n( eval ").word(&command);
-        script.raw(" ) </dev/null >>\"$_d.out\" 2>>\"$_d.err\" 3>&-\n_c=$?; printf %s \"$_c\" 1<>\"$_d.run\"\n");
+        script.raw("exec 3>&2 2>/dev/null\nprintf 'began\\0'\n_run=").word(&command).raw("\n");
+        if names_its_output(&self.run.command) {
+            script.raw(PIPED).raw("_piped || ");
+        }
+        script.raw("{ ( eval \"$_run\" ) </dev/null >>\"$_d.out\" 2>>\"$_d.err\" 3>&-; _c=$?; }\nprintf %s \"$_c\" 1<>\"$_d.run\"\n");
         script.raw(&format!(
             "_send() {{ [ -e \"$1\" ] || return; [ ! -s \"$1\" ] || head -c {} <\"$1\" || return; printf '\\0%s\\0' \"$_id\"; }}\n\
              printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\"; _send \"$_d.err\" >&3\n",
@@ -224,7 +250,7 @@ impl Tool for Keep {
             b"ended" => {
                 let exit_code = fields.number()?;
                 // Each stream comes to its end, which is no part of it, or came only in part.
-                let end = [b"\0", self.id.as_bytes(), b"\0"].concat();
+                let end = mark(&self.id);
                 let whole = |stream: &'_ [u8]| stream.len().checked_sub(end.len()).filter(|_| stream.ends_with(&end));
                 let stdout = fields.rest();
                 let (Some(out), Some(err)) = (whole(stdout), whole(reply.stderr)) else { return Ok(Kept::Cut) };
@@ -232,7 +258,7 @@ impl Tool for Keep {
                     return Ok(Kept::Untold);
                 }
                 let (stdout, stderr) = (&stdout[..out], &reply.stderr[..err]);
-                self.run.parse(&Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
+                ran(&self.id, &self.run, &Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
             }
             _ => Err(ToolError::garbled("a run stands in no known way")),
         }
@@ -247,12 +273,18 @@ impl Look {
             b"never" => Standing::Never,
             b"lost" => Standing::Lost,
             b"unkept" => Standing::Unkept,
-            b"ended" => Standing::Ended(ended(run, fields)?),
+            b"ended" => Standing::Ended(ended(&self.id, run, fields)?),
             b"running" => {
                 let (out_to, out_len, err_to) = (fields.number()?, fields.number::<usize>()?, fields.number()?);
                 let rest = fields.rest();
                 let (out, err) = rest.split_at_checked(out_len).ok_or_else(|| ToolError::garbled("it is cut"))?;
-                Standing::Running { out: out.to_vec(), out_to, err: err.to_vec(), err_to }
+                let mark = mark(&self.id);
+                let printed = |from, part: &[u8]| match part.strip_prefix(&mark[..]) {
+                    Some(printed) if from == 0 => printed.to_vec(),
+                    _ => part.to_vec(),
+                };
+                let (out, err) = (printed(self.out, out), printed(self.err, err));
+                Standing::Running { out, out_to, err, err_to }
             }
             _ => return Err(ToolError::garbled("a run stands in no known way")),
         })
@@ -318,7 +350,7 @@ exit 0
 "#;
 
 /// What `_show` printed after its first word.
-fn ended(run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
+fn ended(id: &str, run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
     let exit_code = fields.number()?;
     let (out_all, out_len): (u64, usize) = (fields.number()?, fields.number()?);
     let (err_all, err_len): (u64, usize) = (fields.number()?, fields.number()?);
@@ -328,5 +360,30 @@ fn ended(run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
         return Err(ToolError::new(ErrorKind::Garbled, "The command's output is not as long as it was said to be."));
     };
     let truncated = out_all > out_len as u64 || err_all > err_len as u64;
-    run.parse(&Reply { stdout, stderr: rest, exit_code, truncated })
+    ran(id, run, &Reply { stdout, stderr: rest, exit_code, truncated })
+}
+
+/// What a command did, of what is in its files.
+fn ran(id: &str, run: &Run, reply: &Reply<'_>) -> Result<Ran, ToolError> {
+    let mark = mark(id);
+    let (stdout, stderr) = (reply.stdout.strip_prefix(&mark[..]), reply.stderr.strip_prefix(&mark[..]));
+    let anew = [("stdout", stdout), ("stderr", stderr)].into_iter().filter(|(_, stream)| stream.is_none());
+    let anew: Vec<&str> = anew.map(|(name, _)| name).collect();
+    let (stdout, stderr) = (stdout.unwrap_or(reply.stdout), stderr.unwrap_or(reply.stderr));
+    let mut ran = run.parse(&Reply { stdout, stderr, ..*reply })?;
+    if !ran.truncated {
+        for name in &anew {
+            ran.stderr.push_str(&format!(
+                "\nberth: a program began {name} anew, as `>/dev/{name}` does: what was printed there before is not here. \
+                 `>>/dev/{name}` would have kept it.\n"
+            ));
+        }
+        ran.truncated = !anew.is_empty();
+    }
+    Ok(ran)
+}
+
+/// Whether a command says that it opens its output by name.
+fn names_its_output(command: &str) -> bool {
+    ["/dev/std", "/dev/fd/", "/proc/self/fd/"].iter().any(|name| command.contains(name))
 }

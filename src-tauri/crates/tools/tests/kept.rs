@@ -120,7 +120,8 @@ fn of_a_long_output_both_ends_come() {
         assert_eq!(machine.run(home, &long).unwrap(), Kept::Untold);
         let Standing::Ended(did) = look(machine, home, &long, 0, 0) else { panic!("it ended") };
         assert!(did.truncated && did.exit_code == 0);
-        assert_eq!((did.stdout.len(), did.stderr.len()), (512 * 1024, 512 * 1024));
+        let mark = "\0c-1\0".len();
+        assert_eq!((did.stdout.len(), did.stderr.len()), (512 * 1024 - mark, 512 * 1024 - mark));
         assert!(did.stdout.starts_with("first\n") && did.stdout.ends_with("last\n"));
     });
 }
@@ -132,18 +133,20 @@ fn a_run_that_goes_on_is_followed_and_ended() {
         std::thread::scope(|scope| {
             let running = scope.spawn(|| machine.run(home, &slow));
             let deadline = Instant::now() + Duration::from_secs(10);
-            loop {
+            let known = loop {
                 assert!(Instant::now() < deadline, "it is not seen to run");
                 // Not before the folder is there: a look makes a run that has not begun impossible.
                 if runs(home, "d") == 1
-                    && let Standing::Running { out, out_to: 6, err, err_to: 3 } = look(machine, home, &slow, 0, 0)
+                    && let Standing::Running { out, out_to, err, err_to } = look(machine, home, &slow, 0, 0)
+                    && !out.is_empty()
+                    && !err.is_empty()
                 {
                     assert_eq!((out.as_slice(), err.as_slice()), (&b"begun\n"[..], &b"hm\n"[..]));
-                    break;
+                    break (out_to, err_to);
                 }
                 std::thread::sleep(Duration::from_millis(20));
-            }
-            let Standing::Running { out, .. } = look(machine, home, &slow, 6, 3) else { panic!("it runs") };
+            };
+            let Standing::Running { out, .. } = look(machine, home, &slow, known.0, known.1) else { panic!("it runs") };
             assert!(out.is_empty(), "what is known is not told again");
             machine.run(home, &End { id: "d-1".to_owned() }).unwrap();
             let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
@@ -187,7 +190,7 @@ fn an_output_that_came_in_part_is_not_taken_for_all() {
     let run = keep(Path::new("/"), "p-1", "true");
     let parse =
         |stdout: &[u8], stderr: &[u8], exit_code, truncated| run.parse(&Reply { stdout, stderr, exit_code, truncated });
-    let (out, err) = (&b"began\0ended\x003\0out\0p-1\0"[..], &b"err\0p-1\0"[..]);
+    let (out, err) = (&b"began\0ended\x003\0\0p-1\0out\0p-1\0"[..], &b"\0p-1\0err\0p-1\0"[..]);
     assert_eq!(parse(out, err, 0, false).unwrap(), Kept::Ended(ran("out", "err", 3)));
     for (stdout, stderr) in [(&out[..out.len() - 1], err), (out, &err[..err.len() - 1]), (out, b"\0"), (out, b"")] {
         assert_eq!(parse(stdout, stderr, 0, false).unwrap(), Kept::Cut);
@@ -210,6 +213,60 @@ fn an_output_that_is_gone_is_not_taken_for_none() {
     everywhere(|machine, home| {
         let run = keep(home, "gone-1", "echo important; rm -rf -- \"$HOME/.berth\"; echo done");
         assert_eq!(machine.run(home, &run).unwrap(), Kept::Cut);
+    });
+}
+
+/// As over ssh, where both are pipes.
+#[test]
+fn a_command_may_open_its_output_by_name() {
+    everywhere(|machine, home| {
+        let command = "echo one; echo no >&2; echo two >/dev/stdout; echo three | tee /dev/stderr; echo four; exit 3";
+        let run = keep(home, "n-1", command);
+        let did = ran("one\ntwo\nthree\nfour\n", "no\nthree\n", 3);
+        assert_eq!(machine.run(home, &run).unwrap(), Kept::Ended(did.clone()));
+        assert_eq!(look(machine, home, &run, 0, 0), Standing::Ended(did));
+        let folder = std::fs::read_dir(home.join(".berth/runs/berth-run-n")).unwrap();
+        assert_eq!(folder.count(), 3, "no pipe is left");
+        // What it leaves behind prints into the pipe, and is not waited for.
+        let begun = Instant::now();
+        let run = keep(home, "n-2", "sleep 20 2>/dev/null & echo one; echo two >/dev/stdout; echo $! >pid");
+        assert_eq!(machine.run(home, &run).unwrap(), Kept::Ended(ran("one\ntwo\n", "", 0)));
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        machine.run(home, &keep(home, "n-3", "kill $(cat pid)")).unwrap();
+        let long = "head -c 300000 /dev/zero; echo >/dev/stdout; head -c 100000 /dev/zero >/dev/stderr";
+        let Kept::Ended(did) = machine.run(home, &keep(home, "n-4", long)).unwrap() else { panic!("it ended") };
+        assert_eq!((did.stdout.len(), did.stderr.len(), did.truncated), (300_001, 100_000, false));
+    });
+}
+
+#[test]
+fn one_that_is_ended_while_it_prints_into_a_pipe_has_said_what_it_said() {
+    everywhere(|machine, home| {
+        let slow = keep(home, "o-1", "echo begun >/dev/stdout; touch begun; sleep 30; echo never");
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| machine.run(home, &slow));
+            let begun = Instant::now();
+            while !home.join("begun").exists() {
+                assert!(begun.elapsed() < Duration::from_secs(10), "{}", machine.name);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            machine.run(home, &End { id: "o-1".to_owned() }).unwrap();
+            let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
+            assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15), "{}", machine.name);
+        });
+    });
+}
+
+/// In a script nobody sees it, and then it is said that something is gone.
+#[test]
+fn an_output_that_is_begun_anew_is_not_taken_for_all() {
+    everywhere(|machine, home| {
+        std::fs::write(home.join("script"), "echo gone >&2\necho told >/dev/stderr\necho on >&2\necho out\n").unwrap();
+        let run = keep(home, "anew-1", "sh script");
+        let Kept::Ended(did) = machine.run(home, &run).unwrap() else { panic!("it ended") };
+        assert!(did.truncated && did.stderr.starts_with("told\non\n"), "{}: {did:?}", machine.name);
+        assert!(did.stderr.contains(">>/dev/stderr") && !did.stderr.contains("stdout"), "{did:?}");
+        assert_eq!(look(machine, home, &run, 0, 0), Standing::Ended(did));
     });
 }
 

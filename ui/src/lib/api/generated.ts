@@ -1447,7 +1447,7 @@ timed_out?: boolean,
  */
 duration_ms: number, 
 /**
- * Whether a middle part of the output is missing.
+ * Whether a part of the output is missing, as the middle of a long one.
  */
 truncated: boolean, 
 /**

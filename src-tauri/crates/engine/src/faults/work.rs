@@ -45,9 +45,11 @@ pub(super) async fn commands(on: &On<'_>, keeper: &Keeper, number: u64) -> Resul
         let (lines, code) = (200 + 300 * number, (seed + number + round) % 7);
         let command = format!(
             "echo ran >>{}/{mark}; i=0; while [ $i -lt {lines} ]; do i=$((i + 1)); echo line $i of {mark}; done; \
-             sleep 0.{}; echo {mark} >&2; exit {code}",
+             sleep 0.{}; echo {mark} >{}; exit {code}",
             folder.display(),
             number + round,
+            // By name it prints into pipes that are read into what is kept.
+            if (seed + round) % 2 == 0 { "&2" } else { "/dev/stderr" },
         );
         let run = Run { at: Place::here("/"), command, env: Vec::new() };
         let cancel = CancellationToken::new();
