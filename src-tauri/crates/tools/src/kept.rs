@@ -93,6 +93,8 @@ pub enum Standing {
 /// What comes first, once the command has its folder: from here on it may be looked after.
 pub const BEGAN: &[u8] = b"began\0";
 
+/// What each of a run's two files begins with.
+const MARK: &[u8] = b"\0\n";
 /// So many bytes of each stream come back with the mark before them: the first and the last half.
 const LIMIT: u64 = 512 * 1024;
 /// So many bytes of each stream are kept in the machine while a command runs; beyond, its first part and its last.
@@ -116,8 +118,7 @@ if [ "$_b" = "$_home" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/
 mkdir -m 700 -- "$_o" 2>/dev/null || [ -d "$_o" ] || return 1; fi; _ours || return 1
 set -C; { { :; } >"$_d.run"; } 2>/dev/null; _x=$?; set +C
 [ "$_x" = 0 ] || { [ -e "$_d.run" ]; return; }
-{ echo "$_words" >"$_d.run" && printf '\0%s\0' "$_id" >"$_d.err" && printf '\0%s\0' "$_id" >"$_d.out"; } 2>/dev/null &&
-_mine=1 && return 0
+{ echo "$_words" >"$_d.run" && printf '\0\n' >"$_d.err" && printf '\0\n' >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
 rm -f -- "$_d".*; return 1; }
 _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
 "#;
@@ -125,12 +126,19 @@ _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$
 /// `_piped` lets a command print into two pipes that are read into its files; it fails where there are none. What the
 /// command left behind may print on, and is waited for as long as what is read of a pipe may take. The programs that read
 /// end with who prints, not before.
-const PIPED: &str = r#"_piped() { mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 1
+const PIPED: &str = r#"_piped() { _piped=1; mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 1
 ( trap '' HUP INT TERM; cat <"$_d.po"; rm -f -- "$_d.po" ) >>"$_d.out" 3>&- &
 ( trap '' HUP INT TERM; cat <"$_d.pe"; rm -f -- "$_d.pe" ) >>"$_d.err" 3>&- &
 ( eval "$_run" ) </dev/null >"$_d.po" 2>"$_d.pe" 3>&-; _c=$? _i=0
 while { [ -e "$_d.po" ] || [ -e "$_d.pe" ]; } && [ "$_i" -lt 100 ]; do sleep 0.01 || { sleep 1; _i=$((_i + 49)); }
 _i=$((_i + 1)); done; }
+"#;
+
+/// `_none FILE FD` says that nothing was printed into a file, where that can be known without a program: nothing was written
+/// by the descriptor that the command had, and who reads the file comes to its end behind the mark.
+const NONE: &str = r#"_none() { [ -z "$_piped" ] && _at "$2" && [ "$_y" = 0 ] &&
+{ read -r _x <&6; read -r _x <&6; _at 6 && [ "$_y" = 2 ]; } 6<"$1"; }
+_at() { _y=; read -r _x _y </proc/self/fdinfo/"$1"; }
 "#;
 
 /// `_show CODE` tells of a run that ended: fields, and then exactly as many bytes as these say. Of a stream, `_n` is what
@@ -188,11 +196,6 @@ fn check(id: &str) -> Result<(), ToolError> {
     Err(ToolError::bad_request(format!("`{}` is no run's id.", path::display(id))))
 }
 
-/// What a run's two files begin with, and what its two streams end with.
-fn mark(id: &str) -> Vec<u8> {
-    [b"\0", id.as_bytes(), b"\0"].concat()
-}
-
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
     check(id)?;
     let mut script = ShellScript::bare();
@@ -224,10 +227,11 @@ impl Tool for Keep {
         if names_its_output(&self.run.command) {
             script.raw(PIPED).raw("_piped || ");
         }
-        script.raw("{ ( eval \"$_run\" ) </dev/null >>\"$_d.out\" 2>>\"$_d.err\" 3>&-; _c=$?; }\nprintf %s \"$_c\" 1<>\"$_d.run\"\n");
+        script.raw("{ _piped=; exec 4>>\"$_d.out\" 5>>\"$_d.err\"; ( eval \"$_run\" ) </dev/null >&4 2>&5 3>&- 4>&- 5>&-; _c=$?; }\n");
+        script.raw("printf %s \"$_c\" 1<>\"$_d.run\"\n").raw(NONE);
         script.raw(&format!(
-            "_send() {{ [ -e \"$1\" ] || return; [ ! -s \"$1\" ] || head -c {} <\"$1\" || return; printf '\\0%s\\0' \"$_id\"; }}\n\
-             printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\"; _send \"$_d.err\" >&3\n",
+            "_send() {{ if _none \"$1\" \"$2\"; then printf '\\0\\n'; else head -c {} <\"$1\" || return; fi; printf '\\0%s\\0' \"$_id\"; }}\n\
+             printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\" 4; _send \"$_d.err\" 5 >&3\n",
             LIMIT + 1
         ));
         if self.sweep {
@@ -250,7 +254,7 @@ impl Tool for Keep {
             b"ended" => {
                 let exit_code = fields.number()?;
                 // Each stream comes to its end, which is no part of it, or came only in part.
-                let end = mark(&self.id);
+                let end = [b"\0", self.id.as_bytes(), b"\0"].concat();
                 let whole = |stream: &'_ [u8]| stream.len().checked_sub(end.len()).filter(|_| stream.ends_with(&end));
                 let stdout = fields.rest();
                 let (Some(out), Some(err)) = (whole(stdout), whole(reply.stderr)) else { return Ok(Kept::Cut) };
@@ -258,7 +262,7 @@ impl Tool for Keep {
                     return Ok(Kept::Untold);
                 }
                 let (stdout, stderr) = (&stdout[..out], &reply.stderr[..err]);
-                ran(&self.id, &self.run, &Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
+                ran(&self.run, &Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
             }
             _ => Err(ToolError::garbled("a run stands in no known way")),
         }
@@ -273,13 +277,12 @@ impl Look {
             b"never" => Standing::Never,
             b"lost" => Standing::Lost,
             b"unkept" => Standing::Unkept,
-            b"ended" => Standing::Ended(ended(&self.id, run, fields)?),
+            b"ended" => Standing::Ended(ended(run, fields)?),
             b"running" => {
                 let (out_to, out_len, err_to) = (fields.number()?, fields.number::<usize>()?, fields.number()?);
                 let rest = fields.rest();
                 let (out, err) = rest.split_at_checked(out_len).ok_or_else(|| ToolError::garbled("it is cut"))?;
-                let mark = mark(&self.id);
-                let printed = |from, part: &[u8]| match part.strip_prefix(&mark[..]) {
+                let printed = |from, part: &[u8]| match part.strip_prefix(MARK) {
                     Some(printed) if from == 0 => printed.to_vec(),
                     _ => part.to_vec(),
                 };
@@ -350,7 +353,7 @@ exit 0
 "#;
 
 /// What `_show` printed after its first word.
-fn ended(id: &str, run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
+fn ended(run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
     let exit_code = fields.number()?;
     let (out_all, out_len): (u64, usize) = (fields.number()?, fields.number()?);
     let (err_all, err_len): (u64, usize) = (fields.number()?, fields.number()?);
@@ -360,13 +363,12 @@ fn ended(id: &str, run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> 
         return Err(ToolError::new(ErrorKind::Garbled, "The command's output is not as long as it was said to be."));
     };
     let truncated = out_all > out_len as u64 || err_all > err_len as u64;
-    ran(id, run, &Reply { stdout, stderr: rest, exit_code, truncated })
+    ran(run, &Reply { stdout, stderr: rest, exit_code, truncated })
 }
 
 /// What a command did, of what is in its files.
-fn ran(id: &str, run: &Run, reply: &Reply<'_>) -> Result<Ran, ToolError> {
-    let mark = mark(id);
-    let (stdout, stderr) = (reply.stdout.strip_prefix(&mark[..]), reply.stderr.strip_prefix(&mark[..]));
+fn ran(run: &Run, reply: &Reply<'_>) -> Result<Ran, ToolError> {
+    let (stdout, stderr) = (reply.stdout.strip_prefix(MARK), reply.stderr.strip_prefix(MARK));
     let anew = [("stdout", stdout), ("stderr", stderr)].into_iter().filter(|(_, stream)| stream.is_none());
     let anew: Vec<&str> = anew.map(|(name, _)| name).collect();
     let (stdout, stderr) = (stdout.unwrap_or(reply.stdout), stderr.unwrap_or(reply.stderr));

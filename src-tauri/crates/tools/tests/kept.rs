@@ -120,7 +120,7 @@ fn of_a_long_output_both_ends_come() {
         assert_eq!(machine.run(home, &long).unwrap(), Kept::Untold);
         let Standing::Ended(did) = look(machine, home, &long, 0, 0) else { panic!("it ended") };
         assert!(did.truncated && did.exit_code == 0);
-        let mark = "\0c-1\0".len();
+        let mark = "\0\n".len();
         assert_eq!((did.stdout.len(), did.stderr.len()), (512 * 1024 - mark, 512 * 1024 - mark));
         assert!(did.stdout.starts_with("first\n") && did.stdout.ends_with("last\n"));
     });
@@ -190,7 +190,7 @@ fn an_output_that_came_in_part_is_not_taken_for_all() {
     let run = keep(Path::new("/"), "p-1", "true");
     let parse =
         |stdout: &[u8], stderr: &[u8], exit_code, truncated| run.parse(&Reply { stdout, stderr, exit_code, truncated });
-    let (out, err) = (&b"began\0ended\x003\0\0p-1\0out\0p-1\0"[..], &b"\0p-1\0err\0p-1\0"[..]);
+    let (out, err) = (&b"began\0ended\x003\0\0\nout\0p-1\0"[..], &b"\0\nerr\0p-1\0"[..]);
     assert_eq!(parse(out, err, 0, false).unwrap(), Kept::Ended(ran("out", "err", 3)));
     for (stdout, stderr) in [(&out[..out.len() - 1], err), (out, &err[..err.len() - 1]), (out, b"\0"), (out, b"")] {
         assert_eq!(parse(stdout, stderr, 0, false).unwrap(), Kept::Cut);
@@ -254,6 +254,24 @@ fn one_that_is_ended_while_it_prints_into_a_pipe_has_said_what_it_said() {
             let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
             assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15), "{}", machine.name);
         });
+    });
+}
+
+#[test]
+fn a_stream_of_nul_bytes_or_of_what_a_script_printed_by_name_is_not_taken_for_none() {
+    everywhere(|machine, home| {
+        std::fs::write(home.join("script"), "echo out >>/dev/stdout\nprintf '\\0' >>/dev/stderr\n").unwrap();
+        for (number, (command, out, err)) in [
+            ("head -c 3 /dev/zero; head -c 1 /dev/zero >&2", "\0\0\0", "\0"),
+            ("sh script", "out\n", "\0"),
+            ("true", "", ""),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let run = keep(home, &format!("nul-{number}"), command);
+            assert_eq!(machine.run(home, &run).unwrap(), Kept::Ended(ran(out, err, 0)), "{}", machine.name);
+        }
     });
 }
 
