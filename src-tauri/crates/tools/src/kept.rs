@@ -159,11 +159,17 @@ printf 'ended\0%s\0%s\0%s\0%s\0%s\0' "$1" "$_oa" "$_os" "$_a" "$_s"
 _send "$_d.out" "$_os"; _send "$_d.err" "$_s"; }
 "#;
 
+/// `_host` sets `_k` and `_r` to the computer and its boot. `_me` sets `_p` to the shell's process and `_x` to when it was born;
+/// each file of the kernel's costs a tenth of a millisecond.
+const ME: &str = r#"_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
+_me() { _x=; { read -r _x </proc/self/stat; } 2>/dev/null; _p=${_x%% *}; set -- ${_x##*) }; _x=${20}
+[ -n "$_p" ] || _p=$(exec sh -c 'echo $PPID'); }
+"#;
+
 /// `_over` sets `_c` to the exit code of a run that ended. `_alive`: who runs it, by the process, when that was born, and on
 /// which computer, since several may share a home. One that is elsewhere is taken to run there while it prints, and is
 /// process 0 here. A run that has not said so for minutes never will.
 const WHO: &str = r#"_over() { _c=; { read -r _c _x <"$_d.run"; } 2>/dev/null; _c=${_c%%-*}; [ -n "$_c" ]; }
-_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
 _alive() { _p= _was= _on= _in=; { read -r _x _p _was _on _in <"$_d.run"; } 2>/dev/null
 if [ -z "$_p" ]; then [ -n "$(find "$_d.run" -prune -mmin -2 2>/dev/null)" ]; return; fi
 _host; if [ -n "$_in" ] && [ "$_on" != "$_k" ] && [ "$_in" != "$_r" ]; then
@@ -220,9 +226,7 @@ impl Tool for Keep {
         }
         // What is looked for is there before the command begins, and its end is written down before it is told.
         // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
-        script.raw(BORN).raw("\n").raw(WHO).raw("trap : HUP INT TERM PIPE\n");
-        script.raw("{ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n");
-        script.raw("_born \"$_p\"; _host; if _claim \"--- $_p $_x $_k $_r\"; then\n");
+        script.raw(ME).raw("trap : HUP INT TERM PIPE\n_me; _host; if _claim \"--- $_p $_x $_k $_r\"; then\n");
         script.raw("exec 3>&2 2>/dev/null\nprintf 'began\\0'\n_run=").word(&command).raw("\n");
         if names_its_output(&self.run.command) {
             script.raw(PIPED).raw("_piped || ");
@@ -235,7 +239,7 @@ impl Tool for Keep {
             LIMIT + 1
         ));
         if self.sweep {
-            script.raw(SWEEP);
+            script.raw(BORN).raw("\n").raw(WHO).raw(SWEEP);
         }
         script.raw(&format!("[ ! -e \"$_d.out.gone\" ] && [ ! -e \"$_d.err.gone\" ] || exit {UNTOLD}\n"));
         script.raw("elif [ -n \"$_d\" ]; then printf 'taken\\0'\nelse printf 'full\\0'; fi\nexit 0\n");
@@ -296,7 +300,7 @@ impl Look {
     /// What to run in the machine. It may be repeated.
     pub fn script(&self) -> Result<Script, ToolError> {
         let mut script = begin(&self.id)?;
-        script.raw(SHOW).raw(BORN).raw("\n").raw(WHO).raw(WATCH);
+        script.raw(SHOW).raw(ME).raw(BORN).raw("\n").raw(WHO).raw(WATCH);
         // Whoever makes the folder now has made it for good.
         script.raw("if _claim tomb; then printf 'never\\0'; exit 0; fi\n");
         script.raw("if [ -z \"$_d\" ]; then printf 'unkept\\0'; exit 0; fi\n");
@@ -326,7 +330,7 @@ impl Tool for End {
     fn script(&self) -> Result<Script, ToolError> {
         let mut script = begin(&self.id)?;
         // One that has not begun never will; one that begins just now is waited for.
-        script.raw(BORN).raw("\n").raw(WHO).raw("if _claim tomb; then exit 0; fi\n_i=0\n");
+        script.raw(ME).raw(BORN).raw("\n").raw(WHO).raw("if _claim tomb; then exit 0; fi\n_i=0\n");
         script.raw("while [ -n \"$_d\" ] && [ ! -s \"$_d.run\" ] && [ \"$_i\" -lt 20 ]; do\n");
         script.raw("sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done\n");
         script.raw("[ -n \"$_d\" ] && ! _over && _alive && [ \"${_p:-0}\" -gt 1 ] 2>/dev/null || exit 0\n");
