@@ -11,7 +11,7 @@
 //! files; where nothing can be written at all, nothing is run.
 //!
 //! A command that opens /dev/stdout or /dev/stderr by name opens such a file, and begins it anew. One whose text says so
-//! prints into a pipe, and a program reads that into the file, which takes two milliseconds; one that does so unseen, in
+//! prints into a pipe, and a program reads that into the file, which takes some milliseconds; one that does so unseen, in
 //! a script that it runs, is found out, for each file begins with the run's mark, and its end says that something is gone.
 //! What a command prints that meets a full disk is lost, as the command is told.
 //!
@@ -93,8 +93,6 @@ pub enum Standing {
 /// What comes first, once the command has its folder: from here on it may be looked after.
 pub const BEGAN: &[u8] = b"began\0";
 
-/// What each of a run's two files begins with.
-const MARK: &[u8] = b"\0\n";
 /// So many bytes of each stream come back with the mark before them: the first and the last half.
 const LIMIT: u64 = 512 * 1024;
 /// So many bytes of each stream are kept in the machine while a command runs; beyond, its first part and its last.
@@ -118,26 +116,28 @@ if [ "$_b" = "$_home" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/
 mkdir -m 700 -- "$_o" 2>/dev/null || [ -d "$_o" ] || return 1; fi; _ours || return 1
 set -C; { { :; } >"$_d.run"; } 2>/dev/null; _x=$?; set +C
 [ "$_x" = 0 ] || { [ -e "$_d.run" ]; return; }
-{ echo "$_words" >"$_d.run" && printf '\0\n' >"$_d.err" && printf '\0\n' >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
+{ echo "$_words" >"$_d.run" && echo "$_id" >"$_d.err" && echo "$_id" >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
 rm -f -- "$_d".*; return 1; }
 _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
 "#;
 
-/// `_piped` lets a command print into two pipes that are read into its files; it fails where there are none. What the
-/// command left behind may print on, and is waited for as long as what is read of a pipe may take. The programs that read
-/// end with who prints, not before.
-const PIPED: &str = r#"_piped() { _piped=1; mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 1
-( trap '' HUP INT TERM; cat <"$_d.po"; rm -f -- "$_d.po" ) >>"$_d.out" 3>&- &
-( trap '' HUP INT TERM; cat <"$_d.pe"; rm -f -- "$_d.pe" ) >>"$_d.err" 3>&- &
-( eval "$_run" ) </dev/null >"$_d.po" 2>"$_d.pe" 3>&-; _c=$? _i=0
-while { [ -e "$_d.po" ] || [ -e "$_d.pe" ]; } && [ "$_i" -lt 100 ]; do sleep 0.01 || { sleep 1; _i=$((_i + 49)); }
-_i=$((_i + 1)); done; }
+/// `_piped` lets a command print into two pipes that are read into its files, and sets `_c` to its exit code; where there
+/// are none it sets nothing. A pipe has no name any more once it is open, since who reads the home would read it. Who reads
+/// a pipe outlives a signal, and a full disk; a while after the command it is no longer waited for, since what the command
+/// left behind may print on.
+const PIPED: &str = r#"_piped() { _piped=1; mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 0
+( exec <"$_d.po"; rm -f -- "$_d.po"; _through ) >>"$_d.out" 3>&- & _po=$!
+( exec <"$_d.pe"; rm -f -- "$_d.pe"; _through ) >>"$_d.err" 3>&- & _pe=$!
+_t=3; trap '_t=0.3' HUP INT TERM; ( eval "$_run" ) </dev/null >"$_d.po" 2>"$_d.pe" 3>&-; _c=$?
+trap : ALRM; ( sleep "$_t" || sleep 1; kill -s ALRM "$_p" ) >/dev/null 3>&- & _t=$!
+wait "$_po" "$_pe"; trap '' ALRM; kill "$_t"; trap : HUP INT TERM; }
+_through() { trap '' HUP INT TERM; until cat || [ "$?" -gt 1 ]; do :; done; }
 "#;
 
 /// `_none FILE FD` says that nothing was printed into a file, where that can be known without a program: nothing was written
 /// by the descriptor that the command had, and who reads the file comes to its end behind the mark.
 const NONE: &str = r#"_none() { [ -z "$_piped" ] && _at "$2" && [ "$_y" = 0 ] &&
-{ read -r _x <&6; read -r _x <&6; _at 6 && [ "$_y" = 2 ]; } 6<"$1"; }
+{ read -r _x <&6 && [ "$_x" = "$_id" ] && { read -r _x <&6; _at 6; } && [ "$_y" = $((${#_id} + 1)) ]; } 6<"$1"; }
 _at() { _y=; read -r _x _y </proc/self/fdinfo/"$1"; }
 "#;
 
@@ -202,6 +202,11 @@ fn check(id: &str) -> Result<(), ToolError> {
     Err(ToolError::bad_request(format!("`{}` is no run's id.", path::display(id))))
 }
 
+/// What each of a run's two files begins with.
+fn mark(id: &str) -> Vec<u8> {
+    [id.as_bytes(), b"\n"].concat()
+}
+
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
     check(id)?;
     let mut script = ShellScript::bare();
@@ -228,13 +233,16 @@ impl Tool for Keep {
         // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
         script.raw(ME).raw("trap : HUP INT TERM PIPE\n_me; _host; if _claim \"--- $_p $_x $_k $_r\"; then\n");
         script.raw("exec 3>&2 2>/dev/null\nprintf 'began\\0'\n_run=").word(&command).raw("\n");
+        script.raw("_c= _piped=\n");
         if names_its_output(&self.run.command) {
-            script.raw(PIPED).raw("_piped || ");
+            script.raw(PIPED).raw("_piped\n");
         }
-        script.raw("{ _piped=; exec 4>>\"$_d.out\" 5>>\"$_d.err\"; ( eval \"$_run\" ) </dev/null >&4 2>&5 3>&- 4>&- 5>&-; _c=$?; }\n");
-        script.raw("printf %s \"$_c\" 1<>\"$_d.run\"\n").raw(NONE);
+        script.raw("if [ -z \"$_c\" ]; then _piped=; exec 4>>\"$_d.out\" 5>>\"$_d.err\"\n");
+        script.raw("( eval \"$_run\" ) </dev/null >&4 2>&5 3>&- 4>&- 5>&-; _c=$?; fi\n");
+        // zsh would tell what comes now twice, where a signal comes meanwhile.
+        script.raw("printf %s \"$_c\" 1<>\"$_d.run\"; trap '' TERM\n").raw(NONE);
         script.raw(&format!(
-            "_send() {{ if _none \"$1\" \"$2\"; then printf '\\0\\n'; else head -c {} <\"$1\" || return; fi; printf '\\0%s\\0' \"$_id\"; }}\n\
+            "_send() {{ if _none \"$1\" \"$2\"; then echo \"$_id\"; else head -c {} <\"$1\" || return; fi; printf '\\0%s\\0' \"$_id\"; }}\n\
              printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\" 4; _send \"$_d.err\" 5 >&3\n",
             LIMIT + 1
         ));
@@ -266,7 +274,7 @@ impl Tool for Keep {
                     return Ok(Kept::Untold);
                 }
                 let (stdout, stderr) = (&stdout[..out], &reply.stderr[..err]);
-                ran(&self.run, &Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
+                ran(&self.id, &self.run, &Reply { stdout, stderr, exit_code, truncated: false }).map(Kept::Ended)
             }
             _ => Err(ToolError::garbled("a run stands in no known way")),
         }
@@ -281,12 +289,13 @@ impl Look {
             b"never" => Standing::Never,
             b"lost" => Standing::Lost,
             b"unkept" => Standing::Unkept,
-            b"ended" => Standing::Ended(ended(run, fields)?),
+            b"ended" => Standing::Ended(ended(&self.id, run, fields)?),
             b"running" => {
                 let (out_to, out_len, err_to) = (fields.number()?, fields.number::<usize>()?, fields.number()?);
                 let rest = fields.rest();
                 let (out, err) = rest.split_at_checked(out_len).ok_or_else(|| ToolError::garbled("it is cut"))?;
-                let printed = |from, part: &[u8]| match part.strip_prefix(MARK) {
+                let mark = mark(&self.id);
+                let printed = |from, part: &[u8]| match part.strip_prefix(&mark[..]) {
                     Some(printed) if from == 0 => printed.to_vec(),
                     _ => part.to_vec(),
                 };
@@ -357,7 +366,7 @@ exit 0
 "#;
 
 /// What `_show` printed after its first word.
-fn ended(run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
+fn ended(id: &str, run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
     let exit_code = fields.number()?;
     let (out_all, out_len): (u64, usize) = (fields.number()?, fields.number()?);
     let (err_all, err_len): (u64, usize) = (fields.number()?, fields.number()?);
@@ -367,12 +376,13 @@ fn ended(run: &Run, mut fields: Fields<'_>) -> Result<Ran, ToolError> {
         return Err(ToolError::new(ErrorKind::Garbled, "The command's output is not as long as it was said to be."));
     };
     let truncated = out_all > out_len as u64 || err_all > err_len as u64;
-    ran(run, &Reply { stdout, stderr: rest, exit_code, truncated })
+    ran(id, run, &Reply { stdout, stderr: rest, exit_code, truncated })
 }
 
 /// What a command did, of what is in its files.
-fn ran(run: &Run, reply: &Reply<'_>) -> Result<Ran, ToolError> {
-    let (stdout, stderr) = (reply.stdout.strip_prefix(MARK), reply.stderr.strip_prefix(MARK));
+fn ran(id: &str, run: &Run, reply: &Reply<'_>) -> Result<Ran, ToolError> {
+    let mark = mark(id);
+    let (stdout, stderr) = (reply.stdout.strip_prefix(&mark[..]), reply.stderr.strip_prefix(&mark[..]));
     let anew = [("stdout", stdout), ("stderr", stderr)].into_iter().filter(|(_, stream)| stream.is_none());
     let anew: Vec<&str> = anew.map(|(name, _)| name).collect();
     let (stdout, stderr) = (stdout.unwrap_or(reply.stdout), stderr.unwrap_or(reply.stderr));

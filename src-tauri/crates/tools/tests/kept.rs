@@ -120,7 +120,7 @@ fn of_a_long_output_both_ends_come() {
         assert_eq!(machine.run(home, &long).unwrap(), Kept::Untold);
         let Standing::Ended(did) = look(machine, home, &long, 0, 0) else { panic!("it ended") };
         assert!(did.truncated && did.exit_code == 0);
-        let mark = "\0\n".len();
+        let mark = "c-1\n".len();
         assert_eq!((did.stdout.len(), did.stderr.len()), (512 * 1024 - mark, 512 * 1024 - mark));
         assert!(did.stdout.starts_with("first\n") && did.stdout.ends_with("last\n"));
     });
@@ -190,7 +190,7 @@ fn an_output_that_came_in_part_is_not_taken_for_all() {
     let run = keep(Path::new("/"), "p-1", "true");
     let parse =
         |stdout: &[u8], stderr: &[u8], exit_code, truncated| run.parse(&Reply { stdout, stderr, exit_code, truncated });
-    let (out, err) = (&b"began\0ended\x003\0\0\nout\0p-1\0"[..], &b"\0\nerr\0p-1\0"[..]);
+    let (out, err) = (&b"began\0ended\x003\0p-1\nout\0p-1\0"[..], &b"p-1\nerr\0p-1\0"[..]);
     assert_eq!(parse(out, err, 0, false).unwrap(), Kept::Ended(ran("out", "err", 3)));
     for (stdout, stderr) in [(&out[..out.len() - 1], err), (out, &err[..err.len() - 1]), (out, b"\0"), (out, b"")] {
         assert_eq!(parse(stdout, stderr, 0, false).unwrap(), Kept::Cut);
@@ -227,6 +227,9 @@ fn a_command_may_open_its_output_by_name() {
         assert_eq!(look(machine, home, &run, 0, 0), Standing::Ended(did));
         let folder = std::fs::read_dir(home.join(".berth/runs/berth-run-n")).unwrap();
         assert_eq!(folder.count(), 3, "no pipe is left");
+        // A pipe has no name that one who reads the home would find.
+        let names = keep(home, "n-0", "sleep 0.2; find . -type p >/dev/stdout");
+        assert_eq!(machine.run(home, &names).unwrap(), Kept::Ended(ran("", "", 0)), "{}", machine.name);
         // What it leaves behind prints into the pipe, and is not waited for.
         let begun = Instant::now();
         let run = keep(home, "n-2", "sleep 20 2>/dev/null & echo one; echo two >/dev/stdout; echo $! >pid");
@@ -272,6 +275,40 @@ fn a_stream_of_nul_bytes_or_of_what_a_script_printed_by_name_is_not_taken_for_no
             let run = keep(home, &format!("nul-{number}"), command);
             assert_eq!(machine.run(home, &run).unwrap(), Kept::Ended(ran(out, err, 0)), "{}", machine.name);
         }
+    });
+}
+
+/// However little it is.
+#[test]
+fn a_few_bytes_that_a_script_began_anew_with_are_told() {
+    everywhere(|machine, home| {
+        for (number, begins) in ["echo 1", "printf '\\n\\n'", "printf ab", "printf '\\0\\n'"].into_iter().enumerate() {
+            std::fs::write(home.join("script"), format!("{begins} >/dev/stderr\n")).unwrap();
+            let run = keep(home, &format!("few-{number}"), "sh script");
+            let Kept::Ended(did) = machine.run(home, &run).unwrap() else { panic!("it ended") };
+            assert!(did.truncated && did.stderr.contains(">>/dev/stderr"), "{}: {did:?}", machine.name);
+        }
+    });
+}
+
+/// Stopped kindly, with something left that holds the pipe: the exit code is told all the same.
+#[test]
+fn what_is_left_behind_does_not_hold_up_the_end_of_one_that_is_stopped() {
+    everywhere(|machine, home| {
+        let slow =
+            keep(home, "p-1", "echo begun >/dev/stdout; ( setsid sleep 20 & echo $! >left ); touch begun; sleep 30");
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| machine.run(home, &slow));
+            let begun = Instant::now();
+            while !home.join("begun").exists() {
+                assert!(begun.elapsed() < Duration::from_secs(10), "{}", machine.name);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            machine.run(home, &End { id: "p-1".to_owned() }).unwrap();
+            let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
+            assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15), "{}", machine.name);
+        });
+        machine.run(home, &keep(home, "p-2", "kill $(cat left)")).unwrap();
     });
 }
 

@@ -122,5 +122,7 @@ async fn a_full_disk_keeps_no_command_from_running_and_costs_none_its_exit_code(
     let look = Look { id: format!("{}-{}", keeper.set, 4), out: 0, err: 0 }.script().unwrap();
     let output = session.run(&look.text, RunOptions::default()).await.unwrap();
     assert!(output.stdout.bytes.starts_with(b"ended\x000\0"), "{output:?}");
+    // One that prints into a pipe is not ended by what cannot be kept of it.
+    assert_eq!(run("head -c 50000000 /dev/zero >/dev/stdout; exit 6").await.0.exit_code, 6);
     session.close().await;
 }

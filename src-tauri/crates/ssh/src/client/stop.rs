@@ -22,10 +22,10 @@ tree() { all 2>/dev/null | awk -v "r=$*" 'function w(p, n,i,c) { if (p in s) ret
 n=split(k[p],c," "); for(i=1;i<=n;i++) w(c[i]); print p }
 { k[$2]=k[$2]" "$1 } END { n=split(r,a," "); for(j=1;j<=n;j++) w(a[j]) }'; }
 some() { for p in "$@"; do ! kill -0 "$p" 2>/dev/null || return 0; done; return 1; }
-end() { for p in $2; do kill "$1" "$p" 2>/dev/null; done; }
-t=$(echo $(tree "$root")); t=${t:-$root}; end -TERM "$t"
+signal() { for p in $2; do kill "$1" "$p" 2>/dev/null; done; }
+t=$(echo $(tree "$root")); t=${t:-$root}; signal -TERM "$t"
 ( i=0; while [ "$i" -lt 10 ] && some $t; do sleep 0.1 2>/dev/null || sleep 1; i=$((i+1)); done
-! some $t || end -KILL "$t $(echo $(tree $t))" ) </dev/null >/dev/null 2>&1 &
+! some $t || signal -KILL "$t $(echo $(tree $t))" ) </dev/null >/dev/null 2>&1 &
 "#;
 
 /// Ends a process and all that it started, over whichever connection has a channel for it.
