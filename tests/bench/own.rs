@@ -24,7 +24,7 @@ pub async fn measure(table: &mut Table) {
         let ssh = tokio::task::block_in_place(|| machine.ssh(port));
         let (mut berth, mut peer) = (Vec::new(), Vec::new());
         // The first of each is not counted.
-        for _ in 0..if away == 0 { 41 } else { 13 } {
+        for _ in 0..if away == 0 { 41 } else { 31 } {
             let begun = Instant::now();
             let run = json!({ "channel": name, "command": "true" });
             let ran = client.call("action.run", run).await.expect("run");
