@@ -123,15 +123,16 @@ _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$
 
 /// `_piped` lets a command print into two pipes that are read into its files, and sets `_c` to its exit code; where there
 /// are none it sets nothing. A pipe has no name any more once it is open, since who reads the home would read it. Who reads
-/// a pipe outlives a signal, and a full disk; a while after the command it is no longer waited for, since what the command
+/// a pipe outlives a signal, and a full disk, of which `gone` tells; a while after the command it is no longer waited for, since what the command
 /// left behind may print on.
 const PIPED: &str = r#"_piped() { _piped=1; mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 0
-( exec <"$_d.po"; rm -f -- "$_d.po"; _through ) >>"$_d.out" 3>&- & _po=$!
-( exec <"$_d.pe"; rm -f -- "$_d.pe"; _through ) >>"$_d.err" 3>&- & _pe=$!
-_t=3; trap '_t=0.3' HUP INT TERM; ( eval "$_run" ) </dev/null >"$_d.po" 2>"$_d.pe" 3>&-; _c=$?
-trap : ALRM; ( sleep "$_t" || sleep 1; kill -s ALRM "$_p" ) >/dev/null 3>&- & _t=$!
-wait "$_po" "$_pe"; trap '' ALRM; kill "$_t"; trap : HUP INT TERM; }
-_through() { trap '' HUP INT TERM; until cat || [ "$?" -gt 1 ]; do :; done; }
+( exec <"$_d.po"; rm -f -- "$_d.po"; _through "$_d.out" ) >>"$_d.out" 3>&- & _po=$!
+( exec <"$_d.pe"; rm -f -- "$_d.pe"; _through "$_d.err" ) >>"$_d.err" 3>&- & _pe=$!
+_t=3 _l=; trap '_t=0.3' HUP INT TERM; ( eval "$_run" ) </dev/null >"$_d.po" 2>"$_d.pe" 3>&-; _c=$?
+trap '_l=1' ALRM; ( sleep "$_t" || sleep 1; kill -s ALRM "$_p" ) >/dev/null 3>&- & _q=$!
+[ -n "$_l" ] || wait "$_po" "$_pe" || [ -n "$_l" ] || sleep 0.3 || sleep 1
+trap '' ALRM; kill "$_q"; trap : HUP INT TERM; }
+_through() { trap '' HUP INT TERM; until cat || [ "$?" -gt 1 ]; do { :; } >>"$1.gone"; done; }
 "#;
 
 /// `_none FILE FD` says that nothing was printed into a file, where that can be known without a program: nothing was written
@@ -181,7 +182,7 @@ _p=0; [ -n "$(find "$_d".* -prune -mmin -60 2>/dev/null)" ]; return; fi
 const WATCH: &str = r#"_watch() { if [ "${_p:-0}" != 0 ] && [ ! -e "$_d.watch" ]; then { :; } >"$_d.watch"
 ( trap '' HUP; while [ -e "$_d.run" ] && ! _over && _alive; do
 for _f in "$_d.out" "$_d.err"; do _size "$_f"; if [ "$_n" -gt "$_cap" ]; then
-[ -e "$_f.gone" ] || { head -c "$_half" <"$_f" >"$_f.new" && mv -f "$_f.new" "$_f.head"; }
+[ -e "$_f.head" ] || { head -c "$_half" <"$_f" >"$_f.new" && mv -f "$_f.new" "$_f.head"; }
 { :; } >>"$_f.gone" && { :; } >"$_f"; echo "$((_g + _n))" >"$_f.gone"; fi; done; sleep 1; done ) </dev/null >/dev/null 2>&1 8>&- 9>&- &
 fi; }
 "#;

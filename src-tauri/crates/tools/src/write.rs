@@ -68,11 +68,11 @@ const BESIDE: &str = r#"if [ "$c" = 0 ] && [ ! -w "$d/" ]; then
 same
 m=$t
 else
-i=0 m=$d/.berth.$$.0
+i=0 k= m=$d/.berth.$$.0
 while [ -e "$m" ] || [ -L "$m" ]; do
 i=$((i + 1)) m=$d/.berth.$$.$i
 done
-trap 'rm -f -- "$m"' 0
+trap 'rm -f -- "$m" "${k:-$m}"' 0
 trap 'exit 143' HUP INT TERM
 if [ "$c" = 0 ]; then
 cp --attributes-only -p -- "$t" "$m" 2>/dev/null || cp -p -- "$t" "$m" || [ -f "$m" ] || exit 80
@@ -80,14 +80,29 @@ fi
 fi
 "#;
 
+/// Between the look at the version and the new name no other writer of ours does anything: who makes the file `$k` may go
+/// on. One that was killed there left it, and is waited for no longer than it could take.
+const ALONE: &str = r#"if [ "$m" != "$t" ]; then
+i=0 l=$d/.berth.lock.${t##*/}
+until set -C; { { :; } >"$l"; } 2>/dev/null; x=$?; set +C; [ "$x" = 0 ]; do
+[ -e "$l" ] && [ "$i" -lt 100 ] || break
+sleep 0.02 2>/dev/null || { sleep 1; i=$((i + 49)); }
+i=$((i + 1))
+done
+k=$l
+fi
+"#;
+
 /// A target that cannot be renamed over, such as a file mounted into a container, is written in place too.
 const RENAME: &str = r#"if [ "$m" != "$t" ]; then
 same
 mv -f -- "$m" "$t" 2>/dev/null || { [ "$c" = 0 ] && cat <"$m" >"$t"; } || mv -f -- "$m" "$t" || exit 80
-[ ! -e "$m" ] || rm -f -- "$m"
-trap - 0 HUP INT TERM
-fi
 ver "$t" || exit 80
+rm -f -- "$m" "$k"
+trap - 0 HUP INT TERM
+else
+ver "$t" || exit 80
+fi
 printf '%s\0' "$p" "$n" "$v" "$c"
 exit 0
 "#;
@@ -120,7 +135,7 @@ impl Tool for Write {
             script.raw("cat >\"$m\" || exit 80\n");
             script.raw(&format!("[ \"$(wc -c <\"$m\")\" -eq {} ] || exit 91\n", self.content.len()));
         }
-        script.raw(RENAME);
+        script.raw(ALONE).raw(RENAME);
         let mut script = script.finish(16 << 10, self.version.is_none())?;
         script.stdin = (!inline).then(|| self.content.clone());
         Ok(script)

@@ -191,6 +191,50 @@ fn a_file_that_changed_is_not_overwritten() {
     });
 }
 
+/// Two tries at one write, or two agents that read the same: one of them wins, and the others are told.
+#[test]
+fn of_those_who_write_at_once_one_wins() {
+    everywhere(|machine, home| {
+        let mut version = machine.run(home, &write(at(home, "f"), b"first")).unwrap().version;
+        for round in 0..8 {
+            let outcomes: Vec<_> = std::thread::scope(|scope| {
+                let writers: Vec<_> = (0..6)
+                    .map(|writer| {
+                        let content = format!("{round} {writer}").into_bytes();
+                        let write = Write { version: Some(version.clone()), ..write(at(home, "f"), &content) };
+                        scope.spawn(move || machine.run(home, &write).map(|written| (written.version, content)))
+                    })
+                    .collect();
+                writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+            });
+            let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+            assert_eq!((won.len(), lost.len()), (1, 5), "{} in round {round}", machine.name);
+            assert!(lost.into_iter().all(|lost| lost.unwrap_err().kind == ErrorKind::Conflict), "{}", machine.name);
+            let (now, content) = won.into_iter().next().unwrap().unwrap();
+            assert_eq!(fs::read(home.join("f")).unwrap(), content, "{}", machine.name);
+            assert_eq!(machine.run(home, &read_at(home, "f")).unwrap().version, now);
+            version = now;
+        }
+        assert_eq!(fs::read_dir(home).unwrap().count(), 1, "something was left behind");
+    });
+}
+
+/// One that was killed just then left its sign.
+#[test]
+fn a_writer_that_was_killed_keeps_nobody_from_writing() {
+    everywhere(|machine, home| {
+        let version = machine.run(home, &write(at(home, "f"), b"one")).unwrap().version;
+        fs::write(home.join(".berth.lock.f"), "").unwrap();
+        let two = Write { version: Some(version), ..write(at(home, "f"), b"two") };
+        machine.run(home, &two).unwrap();
+        assert_eq!(fs::read(home.join("f")).unwrap(), b"two");
+        assert_eq!(fs::read_dir(home).unwrap().count(), 1, "something was left behind");
+        let long = "n".repeat(250);
+        machine.run(home, &write(at(home, &long), b"a name with no room for more")).unwrap();
+        assert_eq!(fs::read_dir(home).unwrap().count(), 2, "something was left behind");
+    });
+}
+
 #[test]
 fn a_payload_that_came_in_part_changes_nothing() {
     everywhere(|machine, home| {
