@@ -111,9 +111,12 @@ impl Machine {
             output("dropbearkey", &["-t", "ed25519", "-f", &key]);
             format!("{} -F -E -m -r {key} -p 127.0.0.1:{port} -P {text}/pid {}", dropbear.display(), kind.config)
         } else {
+            // Its tmux is its own: one that several machines shared would end with the first of them.
+            let own = matches!(kind.home, Home::Plain) && !kind.other_user && !kind.config.contains("SetEnv");
+            let own = if own { format!("SetEnv TMUX_TMPDIR={text}\n") } else { String::new() };
             let config = format!(
                 "Port {port}\nListenAddress 127.0.0.1\nHostKey {text}/host\nAuthorizedKeysFile {text}/keys\n\
-                 StrictModes no\nPidFile none\nUsePAM no\nMaxStartups 100\nLogLevel ERROR\nAcceptEnv none\n\
+                 StrictModes no\nPidFile none\nUsePAM no\nMaxStartups 100\nLogLevel ERROR\nAcceptEnv none\n{own}\
                  Subsystem sftp internal-sftp\n{}\n",
                 kind.config
             );

@@ -45,8 +45,8 @@ impl Sshd {
         let Keys { host, identity } = Keys::lay_out(at);
         fs::create_dir(at.join("home")).unwrap();
         let port = free_port();
-        // Of several such lines the first counts.
-        let home = if lines.contains("SetEnv") { "" } else { "SetEnv HOME={dir}/home\n" };
+        // Of several such lines the first counts. With a tmux of its own, it does not end another machine's terminals.
+        let home = if lines.contains("SetEnv") { "" } else { "SetEnv HOME={dir}/home TMUX_TMPDIR={dir}\n" };
         let config = format!(
             "Port {port}\nListenAddress {address}\nHostKey {{dir}}/host\nAuthorizedKeysFile {{dir}}/keys\n\
              {home}StrictModes no\nPidFile none\nUsePAM no\nMaxStartups 100\nLogLevel ERROR\n\
