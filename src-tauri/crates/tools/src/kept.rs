@@ -123,8 +123,8 @@ _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$
 
 /// `_piped` lets a command print into two pipes that are read into its files, and sets `_c` to its exit code; where there
 /// are none it sets nothing. A pipe has no name any more once it is open, since who reads the home would read it. Who reads
-/// a pipe outlives a signal, and a full disk, of which `gone` tells; a while after the command it is no longer waited for, since what the command
-/// left behind may print on.
+/// a pipe outlives a signal, and a full disk, of which `gone` tells. A while after the command it is no longer waited for,
+/// since what the command left behind may print on.
 const PIPED: &str = r#"_piped() { _piped=1; mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 0
 ( exec <"$_d.po"; rm -f -- "$_d.po"; _through "$_d.out" ) >>"$_d.out" 3>&- & _po=$!
 ( exec <"$_d.pe"; rm -f -- "$_d.pe"; _through "$_d.err" ) >>"$_d.err" 3>&- & _pe=$!
