@@ -18,7 +18,9 @@
 //! What is done before and after each command is done by the shell itself where it can be: each program that is started
 //! takes about a millisecond, and a fast connection's whole way takes less than one.
 
-use crate::{BORN, ErrorKind, Ran, Reply, Run, Script, ShellScript, Tool, ToolError, path, reply::Fields};
+use crate::{
+    BORN, ErrorKind, Ran, Reply, Run, Script, ShellScript, Tool, ToolError, path, reply::Fields, shell::FRESH,
+};
 
 /// Runs a command and keeps its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,18 +116,17 @@ _find() { _does=_there; _bases; }
 _make() { if [ ! -d "$_o" ]; then
 if [ "$_b" = "$_home" ] && [ ! -d "$_b" ]; then mkdir -p -m 700 -- "$_b" 2>/dev/null || return 1; fi
 mkdir -m 700 -- "$_o" 2>/dev/null || [ -d "$_o" ] || return 1; fi; _ours || return 1
-set -C; { { :; } >"$_d.run"; } 2>/dev/null; _x=$?; set +C
-[ "$_x" = 0 ] || { [ -e "$_d.run" ]; return; }
+_fresh "$_d.run" || { [ -e "$_d.run" ]; return; }
 { echo "$_words" >"$_d.run" && echo "$_id" >"$_d.err" && echo "$_id" >"$_d.out"; } 2>/dev/null && _mine=1 && return 0
 rm -f -- "$_d".*; return 1; }
 _claim() { _mine= _words=$1; ! _find || return 1; _does=_make; _bases && [ -n "$_mine" ]; }
 "#;
 
-/// `_piped` lets a command print into two pipes that are read into its files, and sets `_c` to its exit code; where there
-/// are none it sets nothing. A pipe has no name any more once it is open, since who reads the home would read it. Who reads
+/// `_piped` lets a command print into two pipes that are read into its files, and sets `_c` to its exit code and
+/// `_piped`; where there are none it does nothing. A pipe has no name any more once it is open, since who reads the home would read it. Who reads
 /// a pipe outlives a signal, and a full disk, of which `gone` tells. A while after the command it is no longer waited for,
 /// since what the command left behind may print on.
-const PIPED: &str = r#"_piped() { _piped=1; mkfifo -m 600 -- "$_d.po" "$_d.pe" || return 0
+const PIPED: &str = r#"_piped() { mkfifo -m 600 -- "$_d.po" "$_d.pe" || return; _piped=1
 ( exec <"$_d.po"; rm -f -- "$_d.po"; _through "$_d.out" ) >>"$_d.out" 3>&- & _po=$!
 ( exec <"$_d.pe"; rm -f -- "$_d.pe"; _through "$_d.err" ) >>"$_d.err" 3>&- & _pe=$!
 _t=3 _l=; trap '_t=0.3' HUP INT TERM; ( eval "$_run" ) </dev/null >"$_d.po" 2>"$_d.pe" 3>&-; _c=$?
@@ -211,7 +212,7 @@ fn mark(id: &str) -> Vec<u8> {
 fn begin(id: &str) -> Result<ShellScript, ToolError> {
     check(id)?;
     let mut script = ShellScript::bare();
-    script.raw(&format!("_id={id} _half={} _cap={CAP}\n", LIMIT / 2)).raw(FILES);
+    script.raw(&format!("_id={id} _half={} _cap={CAP}\n", LIMIT / 2)).raw(FRESH).raw(FILES);
     Ok(script)
 }
 
@@ -234,11 +235,11 @@ impl Tool for Keep {
         // Nor does it end because nobody reads what it says: that is when its outcome is kept for later.
         script.raw(ME).raw("trap : HUP INT TERM PIPE\n_me; _host; if _claim \"--- $_p $_x $_k $_r\"; then\n");
         script.raw("exec 3>&2 2>/dev/null\nprintf 'began\\0'\n_run=").word(&command).raw("\n");
-        script.raw("_c= _piped=\n");
+        script.raw("_piped=\n");
         if names_its_output(&self.run.command) {
             script.raw(PIPED).raw("_piped\n");
         }
-        script.raw("if [ -z \"$_c\" ]; then _piped=; exec 4>>\"$_d.out\" 5>>\"$_d.err\"\n");
+        script.raw("if [ -z \"$_piped\" ]; then exec 4>>\"$_d.out\" 5>>\"$_d.err\"\n");
         script.raw("( eval \"$_run\" ) </dev/null >&4 2>&5 3>&- 4>&- 5>&-; _c=$?; fi\n");
         // zsh would tell what comes now twice, where a signal comes meanwhile.
         script.raw("printf %s \"$_c\" 1<>\"$_d.run\"; trap '' TERM\n").raw(NONE);

@@ -20,6 +20,11 @@ pub fn quote(bytes: &[u8]) -> Vec<u8> {
 /// where there is no /proc.
 pub const BORN: &str = r#"_born() { _x=; { read -r _x </proc/"$1"/stat; } 2>/dev/null; set -- ${_x##*) }; _x=${20}; }"#;
 
+/// `_fresh FILE` makes a file, and fails where there is one or none can be made: of several who try, one succeeds. It needs
+/// no program.
+pub(crate) const FRESH: &str = r#"_fresh() { set -C; { { :; } >"$1"; } 2>/dev/null; _x=$?; set +C; return "$_x"; }
+"#;
+
 /// A script in the making. What is wrong with its parts is kept, and told by [`ShellScript::finish`].
 #[derive(Debug, Default)]
 pub struct ShellScript {

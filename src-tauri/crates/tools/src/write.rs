@@ -3,6 +3,7 @@
 use crate::{
     ErrorKind, Place, Reply, Script, ShellScript, Tool, ToolError,
     reply::{HELPERS, VERSION},
+    shell::FRESH,
 };
 
 /// Writes a whole file: atomically, with its folders, keeping mode and owner of what was there.
@@ -82,19 +83,16 @@ fi
 
 /// Between the look at the version and the new name no other writer of ours does anything: who makes the file `$k` may go
 /// on. One that was killed there left it, and is waited for no longer than it could take.
-const ALONE: &str = r#"if [ "$m" != "$t" ]; then
+///
+/// A target that cannot be renamed over, such as a file mounted into a container, is written in place too.
+const RENAME: &str = r#"if [ "$m" != "$t" ]; then
 i=0 l=$d/.berth.lock.${t##*/}
-until set -C; { { :; } >"$l"; } 2>/dev/null; x=$?; set +C; [ "$x" = 0 ]; do
+until _fresh "$l"; do
 [ -e "$l" ] && [ "$i" -lt 100 ] || break
 sleep 0.02 2>/dev/null || { sleep 1; i=$((i + 49)); }
 i=$((i + 1))
 done
 k=$l
-fi
-"#;
-
-/// A target that cannot be renamed over, such as a file mounted into a container, is written in place too.
-const RENAME: &str = r#"if [ "$m" != "$t" ]; then
 same
 mv -f -- "$m" "$t" 2>/dev/null || { [ "$c" = 0 ] && cat <"$m" >"$t"; } || mv -f -- "$m" "$t" || exit 80
 ver "$t" || exit 80
@@ -135,7 +133,7 @@ impl Tool for Write {
             script.raw("cat >\"$m\" || exit 80\n");
             script.raw(&format!("[ \"$(wc -c <\"$m\")\" -eq {} ] || exit 91\n", self.content.len()));
         }
-        script.raw(ALONE).raw(RENAME);
+        script.raw(FRESH).raw(RENAME);
         let mut script = script.finish(16 << 10, self.version.is_none())?;
         script.stdin = (!inline).then(|| self.content.clone());
         Ok(script)

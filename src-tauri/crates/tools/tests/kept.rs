@@ -33,6 +33,21 @@ fn ran(stdout: &str, stderr: &str, exit_code: i32) -> Ran {
     Ran { stdout: stdout.to_owned(), stderr: stderr.to_owned(), exit_code, truncated: false }
 }
 
+/// What became of a command that is ended once it has made the file `begun`.
+fn ended_once_it_has_begun(machine: &Machine, home: &Path, keep: &Keep) -> Ran {
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| machine.run(home, keep));
+        let begun = Instant::now();
+        while !home.join("begun").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{}", machine.name);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        machine.run(home, &End { id: keep.id.clone() }).unwrap();
+        let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
+        did
+    })
+}
+
 /// How many runs a set has that are not forgotten.
 fn runs(home: &Path, set: &str) -> usize {
     let folder = home.join(format!(".berth/runs/berth-run-{set}"));
@@ -246,17 +261,8 @@ fn a_command_may_open_its_output_by_name() {
 fn one_that_is_ended_while_it_prints_into_a_pipe_has_said_what_it_said() {
     everywhere(|machine, home| {
         let slow = keep(home, "o-1", "echo begun >/dev/stdout; touch begun; sleep 30; echo never");
-        std::thread::scope(|scope| {
-            let running = scope.spawn(|| machine.run(home, &slow));
-            let begun = Instant::now();
-            while !home.join("begun").exists() {
-                assert!(begun.elapsed() < Duration::from_secs(10), "{}", machine.name);
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            machine.run(home, &End { id: "o-1".to_owned() }).unwrap();
-            let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
-            assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15), "{}", machine.name);
-        });
+        let did = ended_once_it_has_begun(machine, home, &slow);
+        assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15), "{}", machine.name);
     });
 }
 
@@ -297,17 +303,8 @@ fn what_is_left_behind_does_not_hold_up_the_end_of_one_that_is_stopped() {
     everywhere(|machine, home| {
         let slow =
             keep(home, "p-1", "echo begun >/dev/stdout; ( setsid sleep 20 & echo $! >left ); touch begun; sleep 30");
-        std::thread::scope(|scope| {
-            let running = scope.spawn(|| machine.run(home, &slow));
-            let begun = Instant::now();
-            while !home.join("begun").exists() {
-                assert!(begun.elapsed() < Duration::from_secs(10), "{}", machine.name);
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            machine.run(home, &End { id: "p-1".to_owned() }).unwrap();
-            let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
-            assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15), "{}", machine.name);
-        });
+        let did = ended_once_it_has_begun(machine, home, &slow);
+        assert_eq!((did.stdout.as_str(), did.exit_code), ("begun\n", 128 + 15), "{}", machine.name);
         machine.run(home, &keep(home, "p-2", "kill $(cat left)")).unwrap();
     });
 }
