@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use berth_testbed::until;
 use fantoccini::Locator;
 use serde_json::json;
-use support::{Desk, Group, PATIENCE};
+use support::{Desk, Group, PATIENCE, Window};
 
 /// A window with a thing in it that can be dragged: the file that is its argument, as a file manager gives it.
 const SOURCE: &str = r#"
@@ -55,12 +55,14 @@ async fn files_are_dropped_and_chosen() {
     let _source = drag(&desk, &folder);
     let steps =
         [(0.5, 0.5), (0.52, 0.52), (0.5, 0.55)].map(|(across, down)| (left + width * across, top + height * down));
-    xdotool(&desk, &["mousemove", "1580", "360", "mousedown", "1"]);
-    xdotool(&desk, &["mousemove", "1540", "380", "sleep", "0.2"]);
-    for (x, y) in steps {
-        xdotool(&desk, &["mousemove", &format!("{x:.0}"), &format!("{y:.0}"), "sleep", "0.2"]);
-    }
-    window.element("//*[@role='status'][contains(., 'Upload into')]").await;
+    shows(&window, "//*[@role='status'][contains(., 'Upload into')]", || {
+        xdotool(&desk, &["mousemove", "1580", "360", "mouseup", "1", "sleep", "0.2", "mousedown", "1"]);
+        xdotool(&desk, &["mousemove", "1540", "380", "sleep", "0.2"]);
+        for (x, y) in steps {
+            xdotool(&desk, &["mousemove", &format!("{x:.0}"), &format!("{y:.0}"), "sleep", "0.2"]);
+        }
+    })
+    .await;
     window.shot("drop-over").await;
     xdotool(&desk, &["sleep", "0.3", "mouseup", "1"]);
     reads(&desk, "a folder/inner/dropped.txt", "from the desktop");
@@ -79,15 +81,11 @@ async fn files_are_dropped_and_chosen() {
     let (x, y, width, height) = item.rectangle().await.expect("its place");
     let (x, y) = (format!("{:.0}", x + width / 2.0), format!("{:.0}", y + height / 2.0));
     let download = "//*[@role='menuitem'][contains(., 'Download')]";
-    let deadline = Instant::now() + PATIENCE;
-    // The system's dialog is on its way out: it may still take the click, and a key of its may have opened a menu.
-    while Instant::now() < deadline {
+    shows(&window, download, || {
+        // A key of the system's dialog may have opened another menu.
         xdotool(&desk, &["key", "Escape", "mousemove", &x, &y, "sleep", "0.2", "click", "3"]);
-        let menu = window.client.wait().at_most(Duration::from_secs(5));
-        if menu.for_element(Locator::XPath(download)).await.is_ok() {
-            break;
-        }
-    }
+    })
+    .await;
     window.click(download).await;
     choose(&desk, "Download to", &back);
     until("it is here", || {
@@ -102,6 +100,19 @@ async fn files_are_dropped_and_chosen() {
     xdotool(&desk, &["key", "Down", "sleep", "0.2", "key", "Return", "sleep", "0.5"]);
     window.until("the window is as it was", "return window.isAsItWas === true").await;
     window.client.close().await.expect("closed");
+}
+
+/// Does it until it shows: a window that has just come starts no drag, and a dialog on its way out takes a click.
+async fn shows(window: &Window, xpath: &str, act: impl Fn()) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        act();
+        let shown = window.client.wait().at_most(Duration::from_secs(5)).for_element(Locator::XPath(xpath)).await;
+        if shown.is_ok() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "not in the window: {xpath}\n{}", window.text().await);
+    }
 }
 
 /// By the system's own Python, which GTK belongs to.
