@@ -45,6 +45,17 @@ async fn a_timeout_ends_the_whole_tree() {
     assert_eq!(says(&session, "echo on").await, "on");
 }
 
+/// Its first child is told to end long before the last one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_is_stopped_does_not_go_on_with_its_next_command() {
+    let sshd = Sshd::start();
+    let session = sshd.session();
+    let many = "sleep 30 & p=$!; i=0; while [ $i -lt 150 ]; do sleep 30 & i=$((i + 1)); done";
+    let output = session.run(format!("{many}; echo begun; wait $p; echo next").as_bytes(), within(3000)).await.unwrap();
+    assert!(output.timed_out, "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout.bytes), "begun\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_script_and_one_whose_caller_left_are_ended() {
     let sshd = Sshd::start();

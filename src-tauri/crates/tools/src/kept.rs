@@ -354,13 +354,14 @@ impl Tool for End {
     }
 }
 
-/// The shell that runs a command outlives the first signal, to write down how it ended.
+/// The shell that runs a command outlives the first signal, to write down how it ended. Parents are told first: one whose
+/// child has ended goes on with its next command.
 const END: &str = r#"_all() { if [ -r /proc/self/stat ]; then
 for _f in /proc/[0-9]*/stat; do { read -r _x <"$_f"; } 2>/dev/null || continue
 set -- ${_x##*) }; _f=${_f%/stat}; echo "${_f#/proc/} $2"; done
 else ps -A -o pid= -o ppid=; fi; }
 _tree() { _all 2>/dev/null | awk -v r="$_p" '{ k[$2]=k[$2]" "$1 }
-function w(q, n,i,c) { n=split(k[q],c," "); for(i=1;i<=n;i++) { w(c[i]); print c[i] } } END { w(r) }'; }
+function w(q, n,i,c) { n=split(k[q],c," "); for(i=1;i<=n;i++) { print c[i]; w(c[i]) } } END { w(r) }'; }
 _t=$(echo $(_tree)); for _q in $_t; do kill -TERM "$_q" 2>/dev/null; done
 _i=0; while [ "$_i" -lt 10 ] && ! _over; do sleep 0.1 2>/dev/null || sleep 1; _i=$((_i + 1)); done
 _over || for _q in $_t $(echo $(_tree)); do kill -KILL "$_q" 2>/dev/null; done

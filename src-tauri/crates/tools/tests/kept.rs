@@ -266,6 +266,17 @@ fn one_that_is_ended_while_it_prints_into_a_pipe_has_said_what_it_said() {
     });
 }
 
+/// Its first child is told to end long before the last one.
+#[test]
+fn one_that_is_ended_does_not_go_on_with_its_next_command() {
+    everywhere(|machine, home| {
+        let many = "sleep 30 & p=$!; i=0; while [ $i -lt 150 ]; do sleep 30 & i=$((i + 1)); done";
+        let slow = keep(home, "next-1", &format!("{many}; touch begun; wait $p; echo next"));
+        let did = ended_once_it_has_begun(machine, home, &slow);
+        assert_eq!((did.stdout.as_str(), did.exit_code), ("", 128 + 15), "{}", machine.name);
+    });
+}
+
 #[test]
 fn a_stream_of_nul_bytes_or_of_what_a_script_printed_by_name_is_not_taken_for_none() {
     everywhere(|machine, home| {

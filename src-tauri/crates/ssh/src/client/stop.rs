@@ -13,13 +13,14 @@ const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Kindly, and after a second for good. What follows the first signal runs on in the machine by itself, so that
-/// neither the connection nor a channel is needed for it. `ps` where there is no /proc.
+/// neither the connection nor a channel is needed for it. Parents first: one whose child has ended goes on with its next
+/// command. `ps` where there is no /proc.
 const STOP: &str = r#"all() { if [ -r /proc/self/stat ]; then
 for f in /proc/[0-9]*/stat; do { read -r l <"$f"; } 2>/dev/null || continue
 set -- ${l##*) }; f=${f%/stat}; echo "${f#/proc/} $2"; done
 else ps -A -o pid= -o ppid=; fi; }
-tree() { all 2>/dev/null | awk -v "r=$*" 'function w(p, n,i,c) { if (p in s) return; s[p]=1
-n=split(k[p],c," "); for(i=1;i<=n;i++) w(c[i]); print p }
+tree() { all 2>/dev/null | awk -v "r=$*" 'function w(p, n,i,c) { if (p in s) return; s[p]=1; print p
+n=split(k[p],c," "); for(i=1;i<=n;i++) w(c[i]) }
 { k[$2]=k[$2]" "$1 } END { n=split(r,a," "); for(j=1;j<=n;j++) w(a[j]) }'; }
 some() { for p in "$@"; do ! kill -0 "$p" 2>/dev/null || return 0; done; return 1; }
 signal() { for p in $2; do kill "$1" "$p" 2>/dev/null; done; }
