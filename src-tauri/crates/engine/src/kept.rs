@@ -218,7 +218,9 @@ impl Way<'_> {
                 timeout: Some(self.deadline.saturating_duration_since(Instant::now())),
                 cancel: self.cancel.clone(),
                 live: Some(begun),
-                ..RunOptions::default()
+                stdin: None,
+                // What the command leaves behind prints into files, and holds nothing of the shell's.
+                tidy: true,
             };
             let session = self.session;
             let running = session.run(&script.text, options);

@@ -161,10 +161,11 @@ printf 'ended\0%s\0%s\0%s\0%s\0%s\0' "$1" "$_oa" "$_os" "$_a" "$_s"
 _send "$_d.out" "$_os"; _send "$_d.err" "$_s"; }
 "#;
 
-/// `_host` sets `_k` and `_r` to the computer and its boot. `_me` sets `_p` to the shell's process and `_x` to when it was born;
-/// each file of the kernel's costs a tenth of a millisecond.
+/// `_host` sets `_k` and `_r` to the computer and its boot. `_me` sets `_p` to the shell's process and `_x` to when it was born,
+/// of what the session's frame has read of it, or else by itself: each file of the kernel's costs a tenth of a millisecond,
+/// and dash takes two to look for the last `) ` of a line. The name of a shell has none within.
 const ME: &str = r#"_host() { _k= _r=; { read -r _k </proc/sys/kernel/hostname; read -r _r </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
-_me() { _x=; { read -r _x </proc/self/stat; } 2>/dev/null; _p=${_x%% *}; set -- ${_x##*) }; _x=${20}
+_me() { [ -n "$_p" ] || { read -r _p _x </proc/self/stat; } 2>/dev/null; set -- ${_x#*) }; _x=${20}
 [ -n "$_p" ] || _p=$(exec sh -c 'echo $PPID'); }
 "#;
 
@@ -244,7 +245,8 @@ impl Tool for Keep {
         // zsh would tell what comes now twice, where a signal comes meanwhile.
         script.raw("printf %s \"$_c\" 1<>\"$_d.run\"; trap '' TERM\n").raw(NONE);
         script.raw(&format!(
-            "_send() {{ if _none \"$1\" \"$2\"; then echo \"$_id\"; else head -c {} <\"$1\" || return; fi; printf '\\0%s\\0' \"$_id\"; }}\n\
+            "_send() {{ if _none \"$1\" \"$2\"; then printf '%s\\n\\0%s\\0' \"$_id\" \"$_id\"\n\
+             else head -c {} <\"$1\" && printf '\\0%s\\0' \"$_id\"; fi; }}\n\
              printf 'ended\\0%s\\0' \"$_c\"; _send \"$_d.out\" 4; _send \"$_d.err\" 5 >&3\n",
             LIMIT + 1
         ));

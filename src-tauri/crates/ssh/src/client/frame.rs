@@ -11,6 +11,9 @@
 //! also replace the shell.) A server that brings no standard error gets it within standard output: it goes to a file, and
 //! the trailer is `NONCE CODE LENGTH DROPPED free\n` and LENGTH bytes of it.
 //!
+//! The script finds its process in `_p`, and in `_x` what else /proc/self/stat says of it, where there is one: to read that
+//! once more would take it a tenth of a millisecond.
+//!
 //! What a command leaves in the background holds the shell's streams, and would print into later replies. `_h` looks
 //! for that before the trailer: at standard output and error of every process that may be seen, and at the sessions of those that may not.
 //! Of a command that took no time it looks only at processes with higher numbers than there were before, which cannot have
@@ -108,7 +111,7 @@ pub(crate) fn encode(nonce: &str, script: &[u8], frame: Frame) -> Vec<u8> {
     }
     text.extend_from_slice(
         b"\n({ read -r _p _x </proc/self/stat || _p=$(exec sh -c 'echo $PPID'); } 2>/dev/null\n\
-          printf '%s %s\\n' \"$_n\" \"$_p\" >&8; printf '%s %s\\n' \"$_n\" \"$_p\"; unset _n _p _x; ",
+          printf '%s %s\\n' \"$_n\" \"$_p\" >&8; printf '%s %s\\n' \"$_n\" \"$_p\"; unset _n; ",
     );
     text.extend_from_slice(match (frame.stdin, frame.in_band) {
         (true, _) => &b"exec 2>&8 8>&-; "[..],
