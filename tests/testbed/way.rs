@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 /// When TCP sends again what nobody has acknowledged: after this at first, then after twice as long each time.
@@ -20,9 +21,8 @@ const HELD: u32 = 16 * 1024;
 /// A connection that nobody answers is given up by whoever waits for it, or after so long.
 const UNANSWERED: Duration = Duration::from_secs(60);
 
-/// What goes in at its port comes out at another one later, in order, as fast as it went in. Its timer is some
-/// milliseconds late, so what a round trip takes is measured with [`round_trip`], not assumed. Dropped, it takes no
-/// more connections.
+/// What goes in at its port comes out at another one later, in order, as fast as it went in. What a round trip takes in
+/// all is measured with [`round_trip`], not assumed. Dropped, it takes no more connections.
 pub struct Way {
     /// Where it begins, on 127.0.0.1.
     pub port: u16,
@@ -118,6 +118,14 @@ pub async fn round_trip(delay: Duration) -> f64 {
     trips[trips.len() / 2]
 }
 
+/// Tokio's timers are up to two milliseconds late, for each part of an answer anew; the system's are not.
+async fn wait_until(due: Instant) {
+    let left = due.duration_since(Instant::now());
+    if !left.is_zero() {
+        let _ = spawn_blocking(move || std::thread::sleep(left)).await;
+    }
+}
+
 /// A delay, and how many bytes it carries a second.
 type Manner = (Duration, Option<u32>);
 
@@ -159,7 +167,7 @@ async fn carry(
     };
     let writing = async move {
         while let Some((due, bytes)) = queue.recv().await {
-            sleep_until(due).await;
+            wait_until(due).await;
             let mut again = RETRANSMISSION;
             while state.lock().unwrap().gone {
                 sleep(again).await;
