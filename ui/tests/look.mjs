@@ -43,7 +43,12 @@ const browser = await chromium.launch({
 let faults = 0;
 
 async function look(name, { scene = 'channel', tab, act }, [width, height], theme) {
-  const context = await browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce' });
+  // Before the engine has answered, the window is as the system is.
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: theme,
+    reducedMotion: 'reduce',
+  });
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const window = await context.newPage();
   window.setDefaultTimeout(15_000);

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { refuseStray, takeFiles } from './drops';
+import { refuseStrayDrop, refuseStrayMenu, takeFiles } from './stray';
 
 class FakeElement {
   constructor(readonly field: boolean) {}
@@ -10,8 +10,15 @@ vi.stubGlobal('Element', FakeElement);
 function drag(types: string[], field = false, defaultPrevented = false) {
   const dataTransfer = { types, dropEffect: 'copy' };
   const event = { dataTransfer, target: new FakeElement(field), defaultPrevented, preventDefault: vi.fn() };
-  refuseStray(event as unknown as DragEvent);
+  refuseStrayDrop(event as unknown as DragEvent);
   return { refused: event.preventDefault.mock.calls.length > 0, effect: dataTransfer.dropEffect };
+}
+
+function isMenuRefused(field: boolean, selected: boolean): boolean {
+  vi.stubGlobal('getSelection', () => ({ isCollapsed: !selected }));
+  const event = { target: new FakeElement(field) as unknown as Element, preventDefault: vi.fn() };
+  refuseStrayMenu(event);
+  return event.preventDefault.mock.calls.length > 0;
 }
 
 it('keeps the window where it is when a file or a link is dropped beside what takes it', () => {
@@ -35,4 +42,10 @@ it('takes files where they belong, and nothing else', () => {
   expect(taken(['Files', 'text/uri-list'])).toEqual([1, 'copy']);
   expect(taken(['text/uri-list'])).toEqual([1, 'copy']);
   expect(taken(['text/plain', 'text/html'])).toEqual([0, 'none']);
+});
+
+it('lets nobody reload the window by the right mouse button, and leaves the menu to what has text', () => {
+  expect(isMenuRefused(false, false)).toBe(true);
+  expect(isMenuRefused(true, false)).toBe(false);
+  expect(isMenuRefused(false, true)).toBe(false);
 });

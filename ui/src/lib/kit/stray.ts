@@ -1,11 +1,17 @@
-/** Files and links that are dropped where nothing takes them. */
+/** What nothing in the window takes, and the browser would leave the window for: files and links that are dropped, its menu. */
+
+/** What the browser itself puts text into. */
+const FIELD = 'input, textarea, [contenteditable="true"]';
 
 /** Whether the browser would leave the window for what is dragged here: it opens what nobody else takes. */
 function isStray({ dataTransfer, target }: Pick<DragEvent, 'dataTransfer' | 'target'>): boolean {
   const types = dataTransfer?.types ?? [];
   if (types.includes('Files')) return true;
-  if (!types.includes('text/uri-list')) return false;
-  return !(target instanceof Element && target.closest('input, textarea, [contenteditable="true"]'));
+  return types.includes('text/uri-list') && !isWithin(target, FIELD);
+}
+
+function isWithin(target: EventTarget | null, selector: string): boolean {
+  return target instanceof Element && target.closest(selector) !== null;
 }
 
 /**
@@ -19,8 +25,14 @@ export function takeFiles(event: DragEvent): void {
 }
 
 /** Refuses such a drop, and shows so while it is dragged. */
-export function refuseStray(event: DragEvent): void {
+export function refuseStrayDrop(event: DragEvent): void {
   if (event.defaultPrevented || !isStray(event)) return;
   event.preventDefault();
   if (event.dataTransfer) event.dataTransfer.dropEffect = 'none';
+}
+
+/** Refuses the browser's menu where there is no text to copy or paste: it reloads the window, and leads back. */
+export function refuseStrayMenu(event: Pick<MouseEvent, 'target' | 'preventDefault'>): void {
+  const isSelected = getSelection()?.isCollapsed === false;
+  if (!isSelected && !isWithin(event.target, `${FIELD}, .xterm`)) event.preventDefault();
 }
