@@ -195,6 +195,54 @@ async fn answer(window: &Window, label: &str, text: &str, button: &str) {
     window.click(&format!("//button[normalize-space()='{button}']")).await;
 }
 
+/// What other programs are given who paste.
+const CLIPBOARD: &str = r#"
+import gi
+gi.require_version("Gdk", "3.0")
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gdk, Gtk
+print(Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD).wait_for_text())
+"#;
+
+/// A slow way to the machine: there is time to see how far it is, to stop it and to go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_is_stopped_in_the_window_and_goes_on() {
+    let desk = Desk::new();
+    let server = Sshd::start();
+    let road = Way::narrow(server.port, 4_000_000).await;
+    let window = desk.open().await;
+    window.size(1280, 800).await;
+    window.click("//button[contains(., 'Settings') or @aria-label='Settings']").await;
+    window.click("//nav[@aria-label='Settings']//button[contains(., 'Machines')]").await;
+    add(&window, &format!("{}@127.0.0.1:{}", user(), road.port), Some(&server.path("key"))).await;
+    asked(&window, "This machine can be a sandbox").await;
+    window.click("//button[normalize-space()='Done']").await;
+    let machines = desk.computer.call("machine.list", json!({}));
+    let machine = &machines["machines"][0]["id"];
+    desk.computer.call("channel.create", json!({ "name": "slow", "provider": "machine", "machine": machine }));
+    window.click("//nav[@aria-label='Space']//button[contains(., 'slow')]").await;
+    window.click("//*[@role='tab'][contains(., 'Files')]").await;
+    window.element("//section[@aria-label='File list']").await;
+
+    let big = desk.computer.path().join("big.bin");
+    let content: Vec<u8> = (0..40_000_000_u32).map(|number| (number % 251) as u8).collect();
+    std::fs::write(&big, &content).expect("a file");
+    desk.computer.call("transfer.upload", json!({ "channel": "slow", "from": [big], "to": "." }));
+    let part = "const bar = document.querySelector('progress'); return bar !== null && bar.position > 0.2";
+    window.until("a fifth of it is there", part).await;
+    look(&desk, &window, "transfer").await;
+    window.click("//button[@aria-label='Stop: Upload of big.bin']").await;
+    window.element("//button[@aria-label='Resume: Upload of big.bin']").await;
+    look(&desk, &window, "transfer-stopped").await;
+    let there = server.path("home/berth/slow/big.bin");
+    assert!(!there.exists(), "no half of it is seen");
+    window.click("//button[@aria-label='Resume: Upload of big.bin']").await;
+    until("all of it is there", || std::fs::read(&there).is_ok_and(|came| came == content));
+    window.element("//*[@role='treeitem'][contains(., 'big.bin')]").await;
+    desk.computer.call("channel.destroy", json!({ "channel": "slow" }));
+    window.client.close().await.expect("closed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_of_ones_own() {
     let desk = Desk::new();
@@ -312,6 +360,11 @@ async fn a_machine_of_ones_own() {
     window.click("//button[contains(., 'What is wrong?')]").await;
     window.element("//*[@role='dialog'][contains(., 'refused')]").await;
     look(&desk, &window, "machine-doctor").await;
+    window.click("//*[@role='dialog']//button[contains(., 'Copy as text')]").await;
+    window.element("//*[@role='dialog']//button[contains(., 'Copied')]").await;
+    let copied = desk.on_screen("/usr/bin/python3").args(["-c", CLIPBOARD]).output().expect("python").stdout;
+    let copied = String::from_utf8_lossy(&copied);
+    assert!(copied.starts_with("Berth could not connect") && copied.contains("refused"), "{copied}");
     window.click("//button[contains(., 'Close') or @aria-label='Close']").await;
     server.up();
     window.click("//button[contains(., 'Settings')]").await;

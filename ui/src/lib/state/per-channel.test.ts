@@ -18,6 +18,22 @@ describe('PerChannel', () => {
     expect(things.of(channel('a'))).not.toBe(things.of(channel('b')));
   });
 
+  it('makes another one where it does not fit its channel any more', () => {
+    const { space } = setUp();
+    const folders = new PerChannel(
+      space,
+      ({ workdir }) => ({ workdir }),
+      undefined,
+      (thing, { workdir }) => thing.workdir === workdir,
+    );
+    const before = channel('a', { workdir: 'berth/a' });
+    const after = channel('a', { workdir: '/home/dev/berth/a' });
+    const first = folders.of(before);
+    expect(folders.of(before)).toBe(first);
+    expect(folders.of(after)).toEqual({ workdir: '/home/dev/berth/a' });
+    expect(folders.get('a')).toBe(folders.of(after));
+  });
+
   it('ends it when its channel is deleted, and not before', () => {
     const { space, end, things } = setUp();
     const [a, b] = [things.of(channel('a')), things.of(channel('b'))];

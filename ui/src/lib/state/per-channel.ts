@@ -5,9 +5,17 @@ import type { Space } from './space.svelte';
 export class PerChannel<T> {
   readonly #all = new Map<ChannelId, T>();
   readonly #make: (channel: Channel) => T;
+  readonly #fits: (thing: T, channel: Channel) => boolean;
 
-  constructor(space: Space, make: (channel: Channel) => T, end?: (thing: T) => void) {
+  /** One that does not fit its channel any more is made anew. */
+  constructor(
+    space: Space,
+    make: (channel: Channel) => T,
+    end?: (thing: T) => void,
+    fits: (thing: T, channel: Channel) => boolean = () => true,
+  ) {
     this.#make = make;
+    this.#fits = fits;
     space.observe({
       gone: (channel) => {
         const thing = this.#all.get(channel);
@@ -19,7 +27,7 @@ export class PerChannel<T> {
 
   of(channel: Channel): T {
     let thing = this.#all.get(channel.id);
-    if (thing === undefined) {
+    if (thing === undefined || !this.#fits(thing, channel)) {
       thing = this.#make(channel);
       this.#all.set(channel.id, thing);
     }

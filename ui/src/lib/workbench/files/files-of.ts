@@ -15,6 +15,8 @@ function begin(app: App): PerChannel<Files> {
     app.space,
     (channel) => new Files(app.backend, channel),
     (files) => files.forget(),
+    // On a machine the folder is known only once that was reached. What is unsaved is not thrown away for it.
+    (files, channel) => files.root === channel.workdir || files.open?.unsaved === true,
   );
   known.set(app, all);
   app.space.observe({ files: (channel, paths) => all.get(channel)?.changed(paths) });
