@@ -408,7 +408,7 @@ async fn multiplexer(session: &Session) -> Found {
     match run(session, FIND_KEEPER).await {
         Ok(output) if output.exit_code == 0 => Found::good(format!("kept by {}", said(&output))),
         Ok(_) => Found::wrong(
-            "there is no tmux, screen or dtach: a terminal ends with its connection",
+            "there is no tmux, screen or dtach that can be used: a terminal ends with its connection",
             Some("Install tmux for terminals that survive."),
         ),
         Err(found) => found,

@@ -20,7 +20,8 @@ use crate::live::Live;
 /// Between two tries to come back to a terminal.
 const AGAIN: Duration = Duration::from_millis(300);
 /// What is said where a connection may be lost and nothing keeps a terminal.
-const FLEETING: &str = "This machine has no tmux, screen or dtach: if the connection is lost, this terminal ends.\r\n";
+const FLEETING: &str =
+    "This machine has no tmux, screen or dtach that can be used: if the connection is lost, this terminal ends.\r\n";
 /// No terminal's name begins so.
 const NONE: &str = "none-";
 /// So often may a terminal be lost that has never printed a thing: a server that drops who asks for one does so for ever.
@@ -32,9 +33,10 @@ const ENDED: &str = "\r\n\x1b[7m The connection was lost, and this terminal with
 const REFUSED: &str = "\r\n\x1b[7m The machine ends the connection whenever a terminal is opened. \x1b[0m\r\n\
                        Ask who runs it whether this account may have one. Commands and files work without.\r\n";
 
-/// Says what the machine has to keep terminals, and fails where it has nothing.
-pub(crate) const FIND_KEEPER: &str =
-    "for p in tmux screen dtach; do command -v $p >/dev/null 2>&1 && echo $p && exit 0; done; exit 1";
+/// Says what the machine has to keep terminals, and fails where it has nothing. All but tmux need a folder in the home.
+pub(crate) const FIND_KEEPER: &str = "for p in tmux screen dtach; do command -v $p >/dev/null 2>&1 || continue
+case $p in tmux) ;; *) [ -w \"$HOME/.berth\" ] || { [ ! -e \"$HOME/.berth\" ] && [ -w \"$HOME\" ]; } || continue;; esac
+echo $p; exit 0; done; exit 1";
 
 /// Where the system has no folder for screen's sockets, only root could make one.
 const SCREENS: &str =
@@ -332,7 +334,7 @@ mod tests {
     use std::time::Instant;
 
     use berth_ssh::SessionOptions;
-    use berth_testbed::machine::{Kind, Machine};
+    use berth_testbed::machine::{Home, Kind, Machine};
 
     use super::*;
 
@@ -402,6 +404,59 @@ mod tests {
             let shown = prints(&mut anew, "a new shell").await;
             assert!(shown.contains("has ended"), "{program}: {shown:?}");
             way.end().await;
+            session.close().await;
+        }
+    }
+
+    /// A login shell in the app's own way, whichever that is.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_terminal_opens_on_every_kind_of_machine() {
+        if !berth_testbed::has_terminals() {
+            return;
+        }
+        let shells = ["bash", "zsh", "fish", "tcsh", "ash"].map(|shell| Kind { shell, ..Kind::default() });
+        let dropbear = Kind { dropbear: true, shell: "sh", ..Kind::default() };
+        let homes = [Home::ReadOnly, Home::Full].map(|home| Kind { shell: "bash", home, ..Kind::default() });
+        for kind in shells.into_iter().chain([dropbear]).chain(homes) {
+            let Some(machine) = Machine::start(&Kind { name: "one with a terminal", ..kind }) else { continue };
+            let session = Session::new(machine.target.clone(), SessionOptions::default());
+            let live = Live::new(session.clone(), machine.target.clone(), "/".to_owned());
+            let mut terminal = open(&live, &ChannelId::fresh(), 100, 30).await.unwrap();
+            let mut said = String::new();
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while !said.contains("30 100") {
+                assert!(Instant::now() < deadline, "{} {:?}: {said:?}", kind.shell, kind.home);
+                // Some shells lose what is typed before they ask for it.
+                terminal.input.send(TerminalInput::Write(Bytes::from_static(b"stty size\n"))).await.unwrap();
+                while let Ok(Some(output)) = tokio::time::timeout(Duration::from_secs(1), terminal.output.recv()).await
+                {
+                    match output {
+                        TerminalOutput::Data(bytes) => said.push_str(&String::from_utf8_lossy(&bytes)),
+                        TerminalOutput::Exit(code) => panic!("it ended with {code:?}: {said:?}"),
+                    }
+                }
+            }
+            drop(terminal);
+            session.close().await;
+        }
+    }
+
+    /// Not one that has no place for what it needs.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_keeper_that_can_keep_nothing_is_none() {
+        for (home, found) in [(Home::Plain, &b"screen\n"[..]), (Home::ReadOnly, b"")] {
+            let kind = Kind { name: "one without tmux", shell: "bash", home, ..Default::default() };
+            let Some(machine) = Machine::start(&kind) else { return };
+            let programs = tempfile::tempdir().unwrap();
+            for program in ["screen", "dtach"] {
+                std::fs::write(programs.path().join(program), "").unwrap();
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                std::fs::set_permissions(programs.path().join(program), mode).unwrap();
+            }
+            let session = Session::new(machine.target.clone(), SessionOptions::default());
+            let script = format!("PATH={}\n{FIND_KEEPER}", programs.path().display());
+            let output = session.run(script.as_bytes(), RunOptions::default()).await.unwrap();
+            assert_eq!((&output.stdout.bytes[..], output.exit_code), (found, i32::from(found.is_empty())));
             session.close().await;
         }
     }
