@@ -1,4 +1,10 @@
 //! A machine of the person's own, as the app uses it: through the engine's socket, with what it keeps and writes down.
+//!
+//! Of the 4 ms that a command takes beyond the way there and back, measured on two cores: the engine 0.3 before and 0.3
+//! after, OpenSSH's server and the wakings on both sides 1.0, and the shell 2.5. That is a fork for the script 0.5, reading
+//! it 0.3, three files made 0.2, the command's own shell from fork to end 1.2 and telling of it 0.2. Nothing waits for
+//! the engine's disk. Where ext4 has no journal, it passes over the inodes of files that were just deleted: each file made
+//! then takes up to 0.6 more.
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +23,10 @@ pub async fn measure(table: &mut Table) {
     let machine = Machine::start(User::Plain);
     let place = Place::new();
     let client = place.engine().await;
-    let delay = Duration::from_millis(25);
-    let far = Way::to(machine.port, delay).await;
-    for (name, port, away) in [("near", machine.port, 0), ("far", far.port, 50)] {
+    for away in [0, 20, 50, 200] {
+        let delay = Duration::from_millis(away / 2);
+        let way = Way::to(machine.port, delay).await;
+        let (name, port) = (&format!("away-{away}"), if away == 0 { machine.port } else { way.port });
         channel(&client, &machine, name, port).await;
         let ssh = tokio::task::block_in_place(|| machine.ssh(port));
         let (mut berth, mut peer) = (Vec::new(), Vec::new());
@@ -78,7 +85,7 @@ async fn forward(client: &Client, machine: &Machine, table: &mut Table) {
         }
     });
     let (ours, theirs) = (free_port(), free_port());
-    let open = json!({ "channel": "near", "port": server, "local_port": ours });
+    let open = json!({ "channel": "away-0", "port": server, "local_port": ours });
     client.call("forward.open", open).await.expect("open");
     let ssh = tokio::task::block_in_place(|| machine.ssh(machine.port));
     tokio::task::block_in_place(|| ssh.forward(theirs, server));
