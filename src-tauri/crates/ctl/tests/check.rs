@@ -68,6 +68,45 @@ fn a_machine_that_is_well_and_one_that_is_not_trusted() {
     assert_ne!(changed["known"], changed["shown"]);
 }
 
+/// It lets in, and there is nothing that runs a command.
+#[test]
+fn a_machine_that_is_reached_and_cannot_be_a_sandbox() {
+    let computer = Computer::new();
+    let sshd = Sshd::with("ForceCommand echo This account is for mail only.; exit 1");
+    let (address, key, hosts) = known(&sshd);
+    let (report, ok) = json(&computer, &address, &["--identity", &key, "--known-hosts", &hosts]);
+    assert!(!ok && report["ok"] == false && check(&report, "auth-key")["ok"] == true, "{report:#}");
+    let shell = check(&report, "shell");
+    assert!(shell["ok"] == false && shell["detail"].as_str().unwrap().contains("for mail only"), "{report:#}");
+    let output = computer.output(&["check", &address, "--identity", &key, "--known-hosts", &hosts]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success() && text.starts_with("This machine cannot be a sandbox."), "{text}");
+}
+
+#[test]
+fn what_is_not_understood_of_a_configuration_is_told() {
+    // OpenSSH reads the file of the account's home, whatever `HOME` says; only root can put another one in its place.
+    if !berth_testbed::is_root() {
+        return;
+    }
+    let (computer, sshd) = (Computer::new(), Sshd::start());
+    let (_, key, hosts) = known(&sshd);
+    let ssh = computer.path().join("home/.ssh");
+    fs::create_dir_all(&ssh).unwrap();
+    let host = format!("HostName 127.0.0.1\n Port {}\n User {}\n IdentityFile {key}", sshd.port, sshd.target.user);
+    let config = format!("Host noted\n {host}\n UserKnownHostsFile {hosts}\n Ciphers aes128-ctr\n");
+    fs::write(ssh.join("config"), config).unwrap();
+    let accounts = computer.path().join("passwd");
+    fs::write(&accounts, format!("root:x:0:0::{}:/bin/sh\n", computer.path().join("home").display())).unwrap();
+    let mut command = computer.command("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    command.arg("mount --bind \"$0\" /etc/passwd && exec \"$1\" check noted --json").arg(accounts);
+    command.arg(computer.berthctl().get_program());
+    let report: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let told = check(&report, "config");
+    assert!(report["ok"] == true && told["detail"].as_str().unwrap().contains("Ciphers"), "{report:#}");
+}
+
 #[test]
 fn a_program_is_told_in_json_whatever_is_wrong() {
     let computer = Computer::new();

@@ -14,7 +14,7 @@ use serde_json::json;
 /// An engine at the near end of a cable and a machine at the far end. They end in this order.
 struct Far {
     computer: Computer,
-    _engine: Ended,
+    engine: Ended,
     sshd: Sshd,
     link: Link,
 }
@@ -42,7 +42,7 @@ impl Far {
         let engine = Ended(command.spawn().expect("an engine"));
         let socket = computer.path().join("run/engine.sock");
         until("the engine runs", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
-        Some(Self { computer, _engine: engine, sshd, link })
+        Some(Self { computer, engine, sshd, link })
     }
 }
 
@@ -72,4 +72,29 @@ fn a_network_that_is_gone_costs_nothing_and_comes_back_under_another_address() {
     assert_eq!((&counted["stdout"], &counted["exit_code"]), (&json!(all), &json!(7)));
     assert_eq!(std::fs::read_to_string(sshd.path("home/berth/far/begun")).expect("it ran"), "begun\n", "it ran once");
     assert_eq!(computer.call("job.list", json!({ "channel": "far" }))["jobs"][0]["status"]["state"], "running");
+}
+
+/// The computer is asleep: nothing of Berth runs, the network goes, and it wakes up elsewhere.
+#[test]
+fn what_ran_when_the_computer_fell_asleep_is_whole_when_it_wakes_up() {
+    let Some(Far { computer, engine, sshd, link }) = &Far::lay() else { return };
+    let address = format!("{}@{}:{}", berth_testbed::user(), Link::FAR, sshd.port);
+    let machine = computer.call("machine.add", json!({ "address": address, "identity": sshd.path("key") }));
+    computer.call("channel.create", json!({ "name": "far", "provider": "machine", "machine": machine["id"] }));
+    assert_eq!(computer.settled("far")["sandbox"]["state"], "running");
+    let engine = nix::unistd::Pid::from_raw(i32::try_from(engine.0.id()).expect("a process"));
+    let count = "echo begun >>begun; i=0; while [ $i -lt 20 ]; do i=$((i + 1)); echo line $i; sleep 0.2; done; exit 7";
+    let counted = std::thread::scope(|scope| {
+        let counting = scope.spawn(|| computer.run("far", count));
+        until("it has begun", || sshd.path("home/berth/far/begun").exists());
+        nix::sys::signal::kill(engine, nix::sys::signal::Signal::SIGSTOP).expect("asleep");
+        link.unplug();
+        std::thread::sleep(Duration::from_secs(6));
+        link.plug(98);
+        nix::sys::signal::kill(engine, nix::sys::signal::Signal::SIGCONT).expect("awake");
+        counting.join().expect("it ended")
+    });
+    let all: String = (1..=20).map(|line| format!("line {line}\n")).collect();
+    assert_eq!((&counted["stdout"], &counted["exit_code"]), (&json!(all), &json!(7)));
+    assert_eq!(std::fs::read_to_string(sshd.path("home/berth/far/begun")).expect("it ran"), "begun\n", "it ran once");
 }

@@ -127,8 +127,10 @@ async fn every_kind_of_machine_is_a_sandbox() {
                 }
             };
             let done = tokio::time::timeout(Duration::from_secs(90), acting).await;
+            // What cannot be done is said, not waited for.
+            let excuse = excused(&kind, column).filter(|_| done.is_ok());
             let done = done.unwrap_or_else(|_| Err("it hung".to_owned()));
-            cells.push(match (done, excused(&kind, column)) {
+            cells.push(match (done, excuse) {
                 (Ok(()), None) => "yes".to_owned(),
                 (Err(_), Some(why)) => format!("no: {why}"),
                 (Ok(()), Some(_)) => {

@@ -89,9 +89,8 @@ async fn twenty_machines_at_a_time_and_dead_ones_beside_them() {
     let all = sessions.iter().flat_map(|session| (0..4).map(move |_| at_once(session, 4)));
     tokio::time::timeout(Duration::from_secs(60), join_all(all)).await.expect("all get through");
     let took = begun.elapsed();
-    // A silent machine is waited for longer than all the work of the others takes: who waits for it would be late.
-    assert!(!dead[0].is_finished() || took > Duration::from_secs(14), "{took:?}");
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    // A silent machine is waited for fifteen seconds: who waits for it, too, has ended later than that.
+    assert!(took < Duration::from_secs(14), "{took:?}");
     for one in dead {
         assert!(matches!(one.await.unwrap(), SshError::NotConnected { .. }));
     }

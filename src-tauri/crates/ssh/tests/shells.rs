@@ -72,7 +72,7 @@ async fn fish_is_a_login_shell() {
 /// One that prints a greeting, and ones that give no shell at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_shell_that_is_none_is_done_without() {
-    for login in ["echo hello; exec sh", "exit 3", "echo no >&2; kill -9 $$", "exec 2>/dev/null; exec sh"] {
+    for login in ["echo hello; exec sh", "exit 3", "echo no >&2; kill -9 $$", "exec 2>/dev/null; exec sh", "exec yes"] {
         let sshd = Sshd::with("ForceCommand SHELL={dir}/login exec sh -c \"$SSH_ORIGINAL_COMMAND\"");
         fs::write(sshd.path("login"), format!("#!/bin/sh\n{login}\n")).unwrap();
         fs::set_permissions(sshd.path("login"), fs::Permissions::from_mode(0o755)).unwrap();

@@ -10,9 +10,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use berth_ssh::{Missed, Outcome, Session, SessionOptions, SshError, TreeOptions, forget_download};
 use berth_testbed::Sshd;
@@ -308,9 +308,11 @@ async fn a_stopped_transfer_ends_at_once_and_goes_on() {
     fs::write(from.join("big"), content(36 << 20)).unwrap();
     for upwards in [true, false] {
         let cancel = CancellationToken::new();
-        let stop = cancel.clone();
+        let (stop, asked) = (cancel.clone(), Arc::new(OnceLock::new()));
+        let at = asked.clone();
         let progress = Arc::new(move |done: u64, _| {
             if done > 18 << 20 {
+                at.get_or_init(Instant::now);
                 stop.cancel();
             }
         });
@@ -320,6 +322,8 @@ async fn a_stopped_transfer_ends_at_once_and_goes_on() {
             false => down(&session, &[&there.join("from")], &back, &cut).await,
         };
         assert!(matches!(stopped, Err(SshError::Cancelled {})), "{stopped:?}");
+        let took = asked.get().unwrap().elapsed();
+        assert!(took < Duration::from_secs(3), "{took:?}");
         let to = if upwards { &there } else { &back };
         assert!(!to.join("from/big").exists(), "no half of it is seen");
         let seen = Arc::new(AtomicU64::new(u64::MAX));

@@ -37,15 +37,19 @@ fn ran(stdout: &str, stderr: &str, exit_code: i32) -> Ran {
 fn ended_once_it_has_begun(machine: &Machine, home: &Path, keep: &Keep) -> Ran {
     std::thread::scope(|scope| {
         let running = scope.spawn(|| machine.run(home, keep));
-        let begun = Instant::now();
-        while !home.join("begun").exists() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{}", machine.name);
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait(|| home.join("begun").exists());
         machine.run(home, &End { id: keep.id.clone() }).unwrap();
         let Kept::Ended(did) = running.join().unwrap().unwrap() else { panic!("it ended") };
         did
     })
+}
+
+fn wait(so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is not so");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// How many runs a set has that are not forgotten.
@@ -210,6 +214,35 @@ fn an_output_that_came_in_part_is_not_taken_for_all() {
     for (stdout, stderr) in [(&out[..out.len() - 1], err), (out, &err[..err.len() - 1]), (out, b"\0"), (out, b"")] {
         assert_eq!(parse(stdout, stderr, 0, false).unwrap(), Kept::Cut);
     }
+}
+
+/// An output without end fills no disk: while somebody looks after its command, its first part and its last are kept.
+#[test]
+fn of_an_output_without_end_a_little_is_kept() {
+    everywhere(|machine, home| {
+        // It writes much.
+        if machine.name != "dash" {
+            return;
+        }
+        let run = keep(
+            home,
+            "cap-1",
+            "echo first; head -c 150000000 /dev/zero; touch begun; while [ ! -e seen ]; do sleep 0.1; done; echo end",
+        );
+        let kept = std::thread::scope(|scope| {
+            let running = scope.spawn(|| machine.run(home, &run));
+            wait(|| home.join("begun").exists());
+            // What it says may be cut short just then: it is asked again.
+            machine.send(home, &Look { id: run.id.clone(), out: 0, err: 0 }.script().unwrap());
+            let file = home.join(".berth/runs/berth-run-cap/1.out");
+            wait(|| std::fs::metadata(&file).unwrap().len() < 1 << 20);
+            std::fs::write(home.join("seen"), "").unwrap();
+            running.join().unwrap().unwrap()
+        });
+        assert_eq!(kept, Kept::Untold);
+        let Standing::Ended(did) = look(machine, home, &run, 0, 0) else { panic!("it ended") };
+        assert!(did.truncated && did.stdout.starts_with("first\n") && did.stdout.ends_with("end\n"));
+    });
 }
 
 /// Its disk is full of what it printed, and it ends: that it ended is written over what stands there.

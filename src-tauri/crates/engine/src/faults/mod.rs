@@ -20,15 +20,18 @@ use berth_testbed::machine::{Kind, Machine};
 use futures::future::{OptionFuture, try_join_all};
 use futures::stream::{self, StreamExt as _};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::network::network;
-use self::work::On;
+use self::work::{COMMANDS, On};
 use crate::kept::Keeper;
 
 /// No schedule may take longer, whatever happens in it.
 const DEADLINE: Duration = Duration::from_secs(90);
+
+/// So long after the end of the network nothing more begins.
+const LATE: Duration = Duration::from_millis(300);
 
 /// One schedule: a bit of everything at once.
 async fn play(machine: &Machine, folder: &Path, echo: u16, seed: u64) -> Result<(), String> {
@@ -51,7 +54,7 @@ async fn play(machine: &Machine, folder: &Path, echo: u16, seed: u64) -> Result<
     let left = Mutex::new(BTreeSet::new());
     let all = async {
         tokio::try_join!(
-            done(&left, "commands", try_join_all((0..3).map(|number| work::commands(&on, &keeper, number)))),
+            done(&left, "commands", try_join_all((0..COMMANDS).map(|number| work::commands(&on, &keeper, number)))),
             done(&left, "files", work::files(&on)),
             done(&left, "a job", work::job(&on)),
             done(&left, "writes", work::writes(&on)),
@@ -66,7 +69,12 @@ async fn play(machine: &Machine, folder: &Path, echo: u16, seed: u64) -> Result<
     session.close().await;
     serving.abort();
     match played {
-        Ok(done) => done.map(|_| ()),
+        Ok(done) => {
+            done?;
+            // What the machine has got, it has begun by then.
+            sleep(LATE).await;
+            work::all_once(folder, seed)
+        }
         Err(_) => Err(format!("it hung: {:?}", left.lock().unwrap())),
     }
 }

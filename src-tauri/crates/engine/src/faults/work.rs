@@ -24,6 +24,10 @@ use crate::terminals;
 /// Between two tries of what a person, too, would try again.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// So many run commands at a time, and so many each, one after the other.
+pub(super) const COMMANDS: u64 = 3;
+const ROUNDS: u64 = 2;
+
 /// One machine in one schedule.
 pub(super) struct On<'a> {
     pub(super) session: Session,
@@ -40,7 +44,7 @@ pub(super) struct On<'a> {
 /// Some commands, one after the other: each runs once, its output is whole, its exit code right.
 pub(super) async fn commands(on: &On<'_>, keeper: &Keeper, number: u64) -> Result<(), String> {
     let On { session, folder, seed, .. } = on;
-    for round in 0..2_u64 {
+    for round in 0..ROUNDS {
         let mark = format!("{seed}-{number}-{round}");
         let (lines, code) = (200 + 300 * number, (seed + number + round) % 7);
         let command = format!(
@@ -260,6 +264,12 @@ async fn insist<T: Tool>(on: &On<'_>, tool: &T) -> Result<T::Output, String> {
 
 fn is_about_connection(error: &RpcError) -> bool {
     error.code == ErrorCode::OutcomeUnknown || error.message.contains("Nothing was run")
+}
+
+/// What a network brings late, when all is done, starts nothing either.
+pub(super) fn all_once(folder: &Path, seed: u64) -> Result<(), String> {
+    let commands = (0..COMMANDS).flat_map(|number| (0..ROUNDS).map(move |round| format!("{seed}-{number}-{round}")));
+    commands.chain([format!("{seed}-job")]).try_for_each(|mark| once(&folder.join(mark)))
 }
 
 fn once(mark: &Path) -> Result<(), String> {
