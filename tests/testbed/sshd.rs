@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use berth_ssh::{Endpoint, HostKeyCheck, Identity, Session, SessionOptions, SshTarget};
 use tempfile::TempDir;
@@ -90,6 +91,9 @@ impl Sshd {
         let _ = child.kill();
         let _ = child.wait();
         processes::kill(&connections);
+        // One that has just begun still holds the socket that is listened on, and would be taken for the next server.
+        let listens = || self.apart.is_none() && TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+        (0..100).take_while(|_| listens()).for_each(|_| std::thread::sleep(Duration::from_millis(10)));
     }
 
     /// Breaks the connections; the server stays.

@@ -82,3 +82,11 @@ async fn a_login_shell_that_is_none_is_done_without() {
         assert_eq!(says(&session, "echo on").await, "on");
     }
 }
+
+/// It is not logged in to for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_the_connection_of_whoever_starts_a_shell_is_given_up() {
+    let sshd = Sshd::with("ForceCommand kill -9 $PPID");
+    let error = run(&sshd.session(), "true").await.unwrap_err();
+    assert!(error.to_string().contains("whenever a shell is started"), "{error}");
+}
