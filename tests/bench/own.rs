@@ -3,9 +3,9 @@
 //! A command costs 4 to 5 ms beyond the way there and back, on two cores: 1.1 round trips are more than that from 50 ms
 //! away on, and less at 20 ms, where the target is missed. Of 4 ms, the engine takes 0.3 before and 0.3 after, OpenSSH's
 //! server and the wakings on both sides 1.0, and the shell 2.5: a fork for the script 0.5, reading it 0.3, three files
-//! made 0.2, the command's own shell from its fork to its end 1.2, telling of it 0.2. No two of these can be done at once
-//! but by running a command before it is known that it may. Nothing waits for the engine's disk. Where ext4 has no journal
-//! it passes over the inodes of files that were just deleted: each file made then takes up to 0.6 ms more.
+//! made 0.2, the command's own shell from its fork to its end 1.2, telling of it 0.2. The outcome is there 0.4 before the
+//! frame's end, which is waited for since it frees the shell. Nothing waits for the engine's disk. Where ext4 has no
+//! journal it passes over the inodes of files that were just deleted: each file made then takes up to 0.6 ms more.
 
 use std::time::{Duration, Instant};
 
